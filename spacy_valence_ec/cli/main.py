@@ -1,0 +1,51 @@
+"""The Typer application and what turns an exception into a message and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+"""
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+
+from ..errors import ValenceECError
+
+app = typer.Typer(
+    name="valence-ec",
+    help="Functional units, emotion valence and emotion carriers in personal narratives.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# Progress, warnings and errors go here: standard output holds results alone.
+err_console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(message: str) -> None:
+    """Print what went wrong, without markup: the message may hold brackets."""
+    err_console.print("error:", style="bold red", end=" ")
+    err_console.print(message, markup=False)
+
+
+def run() -> None:
+    """Entry point of `valence-ec` and `python -m spacy_valence_ec`."""
+    try:
+        app(prog_name="valence-ec")
+    except ValenceECError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or 'input/output'}: {error.strerror or type(error).__name__}")
+    except Exception as error:
+        if os.environ.get("VALENCE_EC_DEBUG"):
+            raise
+        # The message of an unforeseen exception may quote the narrative: only its type is shown.
+        fail(
+            f"unexpected {type(error).__name__}. Set VALENCE_EC_DEBUG=1 to see the traceback "
+            "(it may quote the input)."
+        )
+    else:
+        return
+    sys.exit(1)

@@ -1,0 +1,93 @@
+"""Coded messages. None of them ever holds narrative text: ids and offsets only."""
+
+
+
+class ValenceECError(ValueError):
+    """An error that a person can mend: its message says what, where and what to do."""
+
+
+class ValenceECWarning(UserWarning):
+    """A result that is less than what was asked for: the message counts what is missing."""
+
+
+class Errors:
+    """Message templates (`str.format`)."""
+
+    V001 = (
+        "[V001] {name}: the Doc has no functional units: doc.spans['{key}'] is missing. "
+        "Put 'fu_segmenter' before '{name}', set the span group yourself, or, in training, "
+        "set `gold_units = true` in the corpus reader."
+    )
+    V002 = (
+        "[V002] {name}: the shared encoder has not run on this Doc of {n} tokens, its vectors "
+        "are missing and the prediction would be made from zeros. Add '{upstream}' before "
+        "'{name}' in the pipeline, and in training list it in "
+        "`training.annotating_components` before every component that listens to it."
+    )
+    V003 = (
+        "[V003] No score to compute '{accessor}' from: doc.spans['{key}'] has no "
+        "attrs['scores']. The Doc was not processed by a '{component}', or it went through "
+        "Doc.from_docs or JSON, which keep no scores. Process the text again, or store Docs "
+        "in a DocBin."
+    )
+    V004 = (
+        "[V004] The last listener drives the shared encoder '{upstream}', and here it is the "
+        "frozen component '{name}': the encoder would get no gradient at all. Put '{name}' "
+        "before a component that is trained, freeze '{upstream}' too, or replace its listener "
+        "(`replace_listeners`)."
+    )
+    V005 = (
+        "[V005] `training.annotating_components` lists '{name}', which listens to '{upstream}', "
+        "but not '{upstream}' before it: '{name}' would annotate from missing vectors. Write "
+        'annotating_components = ["{upstream}", "{name}"].'
+    )
+    V006 = (
+        "[V006] {name}: no gold data for the labels: no Doc of the training corpus has "
+        "reference.spans['{key}']. Convert your annotations with `valence-ec corpus` and point "
+        "`corpora.train.path` at the result."
+    )
+    V007 = (
+        "[V007] {name}: unknown label '{label}'. A functional unit is 'negative', 'neutral' or "
+        "'positive'."
+    )
+    V008 = (
+        "[V008] {name}: `class_weights` must be 'balanced' or a mapping of labels to positive "
+        "numbers; the labels are {labels}. Got: {value}"
+    )
+    V009 = (
+        "[V009] {name}: the model '{model}' does not fit the setting. {why}"
+    )
+    V010 = (
+        "[V010] The loss of '{name}' is not a number. Lower the learning rate, or clip the "
+        "gradient (`training.optimizer.grad_clip`)."
+    )
+    V011 = "[V011] No corpus at {path}. Make it first: `valence-ec corpus`."
+    V012 = (
+        "[V012] {path}: not a spaCy DocBin ({why}). Make it anew: `valence-ec corpus`."
+    )
+
+
+class Warnings:
+    """Message templates (`str.format`)."""
+
+    W001 = (
+        "[W001] {n} of {total} offsets do not fall on token edges and were snapped outward to "
+        "the next token edge (narratives: {ids})."
+    )
+    W002 = (
+        "[W002] {n} of {total} tokens got no vector from the encoder (truncated input, or a "
+        "tokenizer that drops characters): their predictions are made from zeros. Use strided "
+        "spans, a fast tokenizer (`use_fast = true`) and a set `model_max_length`."
+    )
+    W003 = (
+        "[W003] {n} annotated spans of '{key}' could not be kept: after snapping to tokens they "
+        "overlap another one or leave their unit (narratives: {ids})."
+    )
+
+
+def listed(ids: list[str], limit: int = 5) -> str:
+    """The first `limit` ids, and how many more there are."""
+    rest = len(ids) - limit
+    return ", ".join(ids[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+

@@ -1,0 +1,53 @@
+"""The data model: span keys, labels and the typed records of the interchange format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+FU_KEY = "fu"
+EC_KEY = "ec"
+EC_CANDIDATES_KEY = "ec_candidates"
+
+EC_LABEL = "EC"
+
+NEGATIVE = "negative"
+NEUTRAL = "neutral"
+POSITIVE = "positive"
+VALENCES = (NEGATIVE, NEUTRAL, POSITIVE)
+MIXED = "mixed"  # label of a narrative whose non-neutral units are balanced
+
+SCORES_ATTR = "scores"
+LABELS_ATTR = "labels"
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """A stretch of text: Unicode code points, end exclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Unit(Offsets):
+    """A functional unit with its valence, one of `VALENCES`."""
+
+    valence: str
+
+
+@dataclass(frozen=True)
+class Narrative:
+    """One line of the interchange format.
+
+    `extra` holds every field that the format does not name, in the order of the line;
+    it is given back on export. `candidates` is None where nobody annotated any.
+    """
+
+    id: str
+    text: str
+    units: tuple[Unit, ...] = ()
+    carriers: tuple[Offsets, ...] = ()
+    candidates: tuple[Offsets, ...] | None = None
+    narrator: str | None = None
+    lang: str = "it"
+    extra: Mapping[str, Any] = field(default_factory=dict)
