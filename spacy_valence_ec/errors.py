@@ -62,9 +62,49 @@ class Errors:
         "gradient (`training.optimizer.grad_clip`)."
     )
     V011 = "[V011] No corpus at {path}. Make it first: `valence-ec corpus`."
-    V012 = (
-        "[V012] {path}: not a spaCy DocBin ({why}). Make it anew: `valence-ec corpus`."
+    V012 = "[V012] {path}: not a spaCy DocBin ({why}). Make it anew: `valence-ec corpus`."
+
+    C001 = "[C001] No setting '{name}' in {folder}. There are: {known}."
+    C002 = (
+        "[C002] '{name}' is no backbone: neither one of {known}, nor a local folder, nor a model "
+        "that could be reached on the Hugging Face hub. Check the spelling, or give the path of "
+        "a folder that holds config.json, the weights and the tokenizer."
     )
+    C003 = (
+        "[C003] The folder '{name}' holds no encoder: config.json is missing. Give the folder "
+        "that `save_pretrained` wrote."
+    )
+
+    D001 = (
+        "[D001] {id}: the tokenizer of the pipeline alters the text, so that offsets cannot be "
+        "laid on its tokens. Use a non-destructive one, such as `spacy.Tokenizer.v1`."
+    )
+    D002 = (
+        "[D002] {id}: the text of the record is not the text of the Doc: offsets would point to "
+        "other characters. Give the record that the Doc was made from."
+    )
+    D003 = (
+        "[D003] A split by narrator needs at least {needed} narrators, one for each part; there "
+        "are {found}. Add narratives by other narrators, check the field `narrator`, or give "
+        "every narrative a field `split` (train, dev or test)."
+    )
+    D004 = (
+        "[D004] {n} of {total} narratives have a field `split` (train, dev or test): give it to "
+        "all of them or to none. Without one: {ids}."
+    )
+    D005 = (
+        "[D005] The field `split` puts one narrator in several parts: {narrators}. A model would "
+        "be tested on narrators that it was trained on."
+    )
+    D006 = (
+        "[D006] `ratios` must be three numbers, none negative, with a sum above zero. "
+        "Got: {value}"
+    )
+    D007 = (
+        "[D007] {n} problems in {path}: nothing was done. Mend them, or give --skip-invalid to "
+        "go on without the narratives listed."
+    )
+    D008 = "[D008] {path}: there is no valid narrative."
 
 
 class Warnings:

@@ -1,0 +1,74 @@
+"""Training configs from two halves: a setting of the paper and a backbone."""
+
+from pathlib import Path
+from typing import Any
+
+from spacy import util
+from thinc.api import Config
+
+from .errors import Errors, ValenceECError
+
+GENERIC_BACKBONE = "transformer"
+
+
+def compose_config(
+    setting: str,
+    backbone: str,
+    *,
+    configs: Path,
+    seed: int = 0,
+    max_epochs: int | None = None,
+    gpu_allocator: str | None = None,
+) -> Config:
+    """Merge `configs/settings/<setting>.cfg` and `configs/backbones/<backbone>.cfg`.
+
+    backbone: the name of one of these files, or a local folder or Hugging Face hub name of an
+        encoder. Only in the last case is the hub asked, and for that model alone.
+    max_epochs: 0 for no limit but the patience; None keeps the backbone's.
+
+    Raises: ValenceECError C001 for an unknown setting, C002 for an unknown backbone, C003 for
+    a folder that holds no encoder.
+    """
+    config = _read(configs / "settings", setting, Errors.C001)
+    config = config.merge(_backbone_config(configs / "backbones", backbone))
+    config["system"]["seed"] = seed
+    config["system"]["gpu_allocator"] = gpu_allocator
+    if max_epochs is not None:
+        config["training"]["max_epochs"] = max_epochs
+    return config
+
+
+def _backbone_config(folder: Path, backbone: str) -> Config:
+    if (folder / f"{backbone}.cfg").is_file() and backbone != GENERIC_BACKBONE:
+        config = _read(folder, backbone, Errors.C002)
+        base = config.pop("extends", {}).get("backbone")
+        return _read(folder, base, Errors.C002).merge(config) if base else config
+    generic = _read(folder, GENERIC_BACKBONE, Errors.C002)
+    known = [path.stem for path in sorted(folder.glob("*.cfg")) if path.stem != GENERIC_BACKBONE]
+    generic["backbone"].update(_describe_encoder(backbone, known))
+    return generic
+
+
+def _describe_encoder(name: str, known: list[str]) -> dict[str, Any]:
+    """Name and width of an encoder in a local folder or on the hub."""
+    from transformers import AutoConfig
+
+    folder = Path(name)
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise ValenceECError(Errors.C003.format(name=name))
+    try:
+        width = AutoConfig.from_pretrained(name).hidden_size
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValenceECError(
+            Errors.C002.format(name=name, known=", ".join(known))
+        ) from error
+    return {"name": str(folder.resolve()) if folder.exists() else name, "width": width}
+
+
+def _read(folder: Path, name: str, message: str) -> Config:
+    path = folder / f"{name}.cfg"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.cfg"))) or "none"
+        raise ValenceECError(message.format(name=name, known=known, folder=folder))
+    # Uninterpolated: the references to the other half are resolved after the merge.
+    return util.load_config(path, interpolate=False)

@@ -1,0 +1,72 @@
+"""The corpus reader of the training config: DocBin files to examples."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from spacy import Language, util
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from ..errors import Errors, ValenceECError
+from ..pipeline.gradients import check_gradient_route
+from ..pipeline.units import preset_gold_units
+from ..schema import FU_KEY
+
+
+def Corpus(
+    path: Path | None,
+    gold_units: bool = False,
+    limit: int = 0,
+) -> Callable[[Language], Iterator[Example]]:
+    """Read a `.spacy` file, or all those of a folder.
+
+    path: what `valence-ec corpus` wrote.
+    gold_units: give each predicted Doc the gold functional units, without their valence, as
+        input of the components that need units (teacher forcing). Without, these components
+        need `fu_segmenter` among `training.annotating_components`. spaCy's evaluation copies
+        the words alone, so in `corpora.dev` this changes nothing: there the units are always
+        predicted.
+    limit: at most so many examples, 0 for all.
+
+    Before the first example it checks that the pipeline gives the shared encoder its gradient.
+    Raises: ValenceECError V011 for a missing file, V012 for one that is no DocBin, V004 and
+    V005 for a pipeline that would not train.
+    """
+    if path is None:
+        raise ValenceECError(Errors.V011.format(path="`paths.train` or `paths.dev` (not set)"))
+    location = util.ensure_path(path)
+
+    def read(nlp: Language) -> Iterator[Example]:
+        check_gradient_route(nlp)
+        n = 0
+        for reference in read_docs(location, nlp.vocab):
+            if limit and n >= limit:
+                return
+            n += 1
+            predicted = nlp.make_doc(reference.text)
+            example = Example(predicted, reference)
+            if gold_units and FU_KEY in reference.spans:
+                preset_gold_units(predicted, example)
+            yield example
+
+    return read
+
+
+def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """The Docs of a `.spacy` file or of all those of a folder, in order of their names."""
+    files = sorted(path.glob("**/*.spacy")) if path.is_dir() else [path]
+    if not files or not path.exists():
+        raise ValenceECError(Errors.V011.format(path=path))
+    for file in files:
+        try:
+            docs = DocBin().from_disk(file)
+        except OSError:
+            raise
+        except Exception as error:
+            # msgpack and zlib each have their own exceptions
+            raise ValenceECError(
+                Errors.V012.format(path=file, why=type(error).__name__)
+            ) from error
+        yield from docs.get_docs(vocab)
+

@@ -1,0 +1,67 @@
+"""Writing files so that a reader never meets half of one."""
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+def _check_writable(path: Path) -> None:
+    """Raise the OSError that writing `path` would meet, naming `path` and not a temporary file."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    # A folder that is writable would let os.replace() swap out a file that is write-protected.
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Iterator[IO[Any]]:
+    r"""A file handle whose content takes the place of `path` when the block ends without error.
+
+    On any exception, KeyboardInterrupt included, what was at `path` stays as it was and the
+    temporary file is removed. Text is UTF-8 with "\n" line ends. A link is followed; a device or
+    pipe, such as /dev/stdout, is written directly.
+
+    Raises:
+        OSError: `path` is a folder, lies in none, or cannot be written. `filename` is `path`.
+    """
+    target = Path(os.path.realpath(path))
+    options: dict[str, Any] = {} if binary else {"encoding": "utf-8", "newline": "\n"}
+    mode = "wb" if binary else "w"
+    _check_writable(target)
+    if target.exists() and not target.is_file():
+        with open(target, mode, **options) as handle:
+            yield handle
+        return
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".valence-ec-", dir=target.parent)
+    except OSError as error:
+        error.filename = str(target)
+        raise
+    try:
+        with open(descriptor, mode, **options) as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        # mkstemp makes files that nobody else may read: give the usual permissions instead.
+        os.chmod(name, _permissions(target))
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _permissions(path: Path) -> int:
+    """Those of the file that is replaced, or what the process gives to a new file."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,178 @@
+"""`ec_tagger` with a suggester: accepts or rejects each candidate, as the paper does."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from spacy import Vocab
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
+from thinc.api import Model, to_numpy
+from thinc.types import Floats2d, Ints1d, Ragged
+
+from ..alignment import aligned_spans
+from ..metrics import shares_content
+from ..models.spans import group_offsets, ragged_offsets
+from ..schema import EC_CANDIDATES_KEY, EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR
+from ..suggesters import content_mask
+from .ec_tagger import WITHOUT, CarrierPipe
+from .fu_segmenter import sigmoid
+from .head import SAMPLE_SIZE, ClassWeights
+
+
+class EmotionCarrierCandidateClassifier(CarrierPipe):
+    """Judges each candidate of a suggester that lies inside one unit.
+
+    Sets `doc.spans["ec_candidates"]`, label "EC" if accepted, else "", and `doc.spans["ec"]`:
+    of accepted candidates that overlap, the most probable one. The scores of both groups are
+    float32 (n,): the probability that the candidate is a carrier.
+
+    In training a candidate is positive when it overlaps a gold carrier by a content token.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        suggester: Callable[..., Ragged],
+        name: str = "ec_tagger",
+        *,
+        threshold: float = 0.5,
+        loss_weight: float = 1.0,
+        class_weights: ClassWeights = None,
+        scorer: Callable | None = None,
+    ):
+        super().__init__(
+            vocab, model, name, loss_weight=loss_weight, scorer=scorer, class_weights=class_weights
+        )
+        self.suggester = suggester
+        self.threshold = threshold
+
+    def candidates(self, docs: Sequence[Doc]) -> list[np.ndarray]:
+        """The candidates of each Doc, int32 (n, 3): start and end token, and the unit, by its
+        place in the Doc. What the suggester proposes across units is left out."""
+        self.require_units(docs)
+        proposed = self.suggester(docs, ops=self.model.ops)
+        offsets = np.asarray(to_numpy(proposed.dataXd), dtype="int32").reshape((-1, 2))
+        ends = np.cumsum(to_numpy(proposed.lengths))[:-1]
+        found = []
+        for doc, spans in zip(docs, np.split(offsets, ends), strict=True):
+            units = group_offsets(doc, FU_KEY)
+            unit = np.searchsorted(units[:, 0], spans[:, 0], side="right") - 1
+            if len(units):
+                inside = (unit >= 0) & (spans[:, 1] <= units[unit, 1]) & (spans[:, 0] < spans[:, 1])
+            else:
+                inside = np.zeros(len(spans), dtype=bool)
+            found.append(np.column_stack([spans, unit])[inside].astype("int32"))
+        return found
+
+    def model_input(self, docs: Sequence[Doc]) -> tuple[list[Doc], Ragged, Ragged, Ints1d]:
+        """Raises: ValenceECError V001 for a Doc without units."""
+        return self._model_input(docs, self.candidates(docs))
+
+    def _model_input(
+        self, docs: Sequence[Doc], candidates: Sequence[np.ndarray]
+    ) -> tuple[list[Doc], Ragged, Ragged, Ints1d]:
+        ops = self.model.ops
+        units = [group_offsets(doc, FU_KEY) for doc in docs]
+        first_units = np.cumsum([0, *(len(spans) for spans in units)])[:-1]
+        unit_of = [
+            spans[:, 2] + first for spans, first in zip(candidates, first_units, strict=True)
+        ]
+        return (
+            list(docs),
+            ragged_offsets(units, ops),
+            ragged_offsets([spans[:, :2] for spans in candidates], ops),
+            ops.asarray1i(np.concatenate([np.zeros(0, dtype="int32"), *unit_of])),
+        )
+
+    def predict(self, docs: Iterable[Doc]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each Doc its candidates, int32 (n, 3) as in `candidates`, and their
+        probabilities, float32 (n,)."""
+        docs = list(docs)
+        candidates = self.candidates(docs)
+        self.require_vectors(docs)
+        logits = self.model.predict(self._model_input(docs, candidates))
+        probabilities = sigmoid(self.to_cpu(logits).reshape(-1))
+        ends = np.cumsum([len(spans) for spans in candidates])[:-1]
+        return list(zip(candidates, np.split(probabilities, ends), strict=True))
+
+    def set_annotations(
+        self, docs: Iterable[Doc], scores: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> None:
+        for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
+            accepted = probabilities >= self.threshold
+            doc.spans[EC_CANDIDATES_KEY] = SpanGroup(
+                doc,
+                name=EC_CANDIDATES_KEY,
+                spans=[
+                    Span(doc, int(start), int(end), label=EC_LABEL if positive else "")
+                    for (start, end, _), positive in zip(candidates, accepted, strict=True)
+                ],
+                attrs={SCORES_ATTR: probabilities.astype("float32")},
+            )
+            chosen = without_overlap(candidates, probabilities, accepted)
+            carriers = [(int(start), int(end)) for start, end, _ in candidates[chosen]]
+            self.set_carriers(doc, carriers, probabilities[chosen])
+
+    def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
+        """Binary cross-entropy, the weighted mean over the candidates of annotated examples, and
+        its gradient by the logits."""
+        examples = list(examples)
+        docs = [example.predicted for example in examples]
+        candidates = self.candidates(docs)
+        targets, known = [np.zeros(0, dtype=int)], [np.zeros(0)]
+        for example, spans in zip(examples, candidates, strict=True):
+            targets.append(gold_judgments(example, spans))
+            known.append(np.full(len(spans), float(EC_KEY in example.reference.spans)))
+        target = np.concatenate(targets)
+        weights = self.class_weight_array(self.classes)[target] * np.concatenate(known)
+        total = max(1.0, float(weights.sum()))
+        x = self.to_cpu(scores).reshape(-1)
+        loss = float((weights * (np.logaddexp(0.0, x) - x * target)).sum())
+        gradient = weights * (sigmoid(x) - target) * (self.loss_weight / total)
+        return self.loss_weight * loss / total, self.model.ops.asarray2f(
+            gradient[:, None].astype("float32")
+        )
+
+    def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
+        found = self.annotated(examples)
+        counts = np.zeros(2, dtype=int)
+        for example in found:
+            doc = example.predicted.copy()
+            self.preset(doc, example)
+            judged = gold_judgments(example, self.candidates([doc])[0])
+            counts += np.bincount(judged, minlength=2)
+        self.set_class_weights({WITHOUT: int(counts[0]), EC_LABEL: int(counts[1])})
+        return found[:SAMPLE_SIZE]
+
+
+def gold_judgments(example: Example, candidates: np.ndarray) -> np.ndarray:
+    """1 for a candidate that overlaps a gold carrier by at least one content token, else 0:
+    int (n,)."""
+    carriers = [(start, end) for start, end, _ in aligned_spans(example, EC_KEY)]
+    content = content_mask(example.predicted)
+    return np.asarray(
+        [
+            any(
+                shares_content((int(start), int(end)), carrier, content) for carrier in carriers
+            )
+            for start, end, _ in candidates
+        ],
+        dtype=int,
+    )
+
+
+def without_overlap(
+    candidates: np.ndarray, probabilities: np.ndarray, accepted: np.ndarray
+) -> list[int]:
+    """Indices, in order of the text, of the accepted candidates that no more probable accepted
+    one overlaps."""
+    taken: set[int] = set()
+    chosen = []
+    rows = np.flatnonzero(accepted)
+    for row in sorted(rows, key=lambda i: (-probabilities[i], candidates[i][0], candidates[i][1])):
+        tokens = range(int(candidates[row][0]), int(candidates[row][1]))
+        if taken.isdisjoint(tokens):
+            taken.update(tokens)
+            chosen.append(int(row))
+    return sorted(chosen, key=lambda i: int(candidates[i][0]))

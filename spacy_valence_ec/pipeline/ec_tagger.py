@@ -1,0 +1,292 @@
+"""`ec_tagger`: the emotion carriers of each functional unit, from its tokens."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from spacy import Language, Vocab
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
+from thinc.api import Config, Model
+from thinc.types import Floats2d, Ragged
+
+from ..alignment import aligned_spans
+from ..errors import Errors, ValenceECError
+from ..models.bio import B, Chains, I, O, spans_of_tags
+from ..models.spans import group_offsets, ragged_offsets
+from ..schema import EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR
+from .head import SAMPLE_SIZE, ClassWeights, Head
+from .units import preset_gold_units
+
+WITHOUT = "none"  # the class of a unit (a candidate) without a carrier
+
+DEFAULT_MODEL = """
+[model]
+@architectures = "spacy_valence_ec.CarrierTagger.v1"
+encode = null
+
+[model.tok2vec]
+@architectures = "spacy.Tok2VecListener.v1"
+width = 96
+upstream = "*"
+
+[model.reducer]
+@layers = "spacy.mean_max_reducer.v1"
+hidden_size = 32
+
+[model.combine]
+@layers = "Maxout.v1"
+nO = 64
+nP = 2
+normalize = true
+dropout = 0.0
+"""
+
+
+@Language.factory(
+    "ec_tagger",
+    requires=["doc.spans"],
+    assigns=["doc.spans"],
+    default_config={
+        "model": Config().from_str(DEFAULT_MODEL)["model"],
+        "suggester": None,
+        "threshold": 0.5,
+        "loss_weight": 1.0,
+        "class_weights": None,
+        "scorer": {"@scorers": "spacy_valence_ec.ec_scorer.v1"},
+    },
+    default_score_weights={
+        "ec_token_f": 1.0,
+        "ec_token_p": None,
+        "ec_token_r": None,
+        "ec_exact_p": None,
+        "ec_exact_r": None,
+        "ec_exact_f": None,
+        "ec_partial_p": None,
+        "ec_partial_r": None,
+        "ec_partial_f": None,
+        "ec_macro_f": None,
+        "ec_positive_f": None,
+        "joint_p": None,
+        "joint_r": None,
+        "joint_f": None,
+    },
+)
+def make_ec_tagger(
+    nlp: Language,
+    name: str,
+    model: Model,
+    suggester: Callable | None,
+    threshold: float,
+    loss_weight: float,
+    class_weights: dict[str, float] | str | None,
+    scorer: Callable | None,
+) -> "CarrierPipe":
+    """Construct an `EmotionCarrierTagger`, or, with a suggester, the paper's
+    `EmotionCarrierCandidateClassifier`.
+
+    model: `spacy_valence_ec.CarrierTagger.v1`, or with a suggester
+        `spacy_valence_ec.CarrierCandidateClassifier.v1`.
+    suggester: any registered one, such as `spacy.ngram_suggester.v1`; null to tag tokens.
+    threshold: with a suggester, the least probability of a candidate that is accepted. The
+        tagger ignores it: its decoding takes the most probable valid tagging.
+    loss_weight: weight of this component's loss in the sum that trains the shared encoder.
+    class_weights: of the units (with a suggester: candidates) that hold a carrier, "EC", and of
+        those that do not, "none"; "balanced"; or null.
+
+    Raises: ValenceECError V009 if model and setting do not fit.
+    """
+    from .ec_candidate_classifier import EmotionCarrierCandidateClassifier
+
+    expected = "carrier_candidate_classifier" if suggester else "carrier_tagger"
+    known = {"carrier_candidate_classifier", "carrier_tagger"}
+    if model.name in known and model.name != expected:
+        why = (
+            "With a suggester use spacy_valence_ec.CarrierCandidateClassifier.v1, "
+            "without one spacy_valence_ec.CarrierTagger.v1."
+        )
+        raise ValenceECError(Errors.V009.format(name=name, model=model.name, why=why))
+    if suggester is None:
+        return EmotionCarrierTagger(
+            nlp.vocab,
+            model,
+            name,
+            loss_weight=loss_weight,
+            class_weights=class_weights,
+            scorer=scorer,
+        )
+    return EmotionCarrierCandidateClassifier(
+        nlp.vocab,
+        model,
+        suggester,
+        name,
+        threshold=threshold,
+        loss_weight=loss_weight,
+        class_weights=class_weights,
+        scorer=scorer,
+    )
+
+
+class CarrierPipe(Head):
+    """What both carrier components share: the label, the classes and how they write."""
+
+    labels = (EC_LABEL,)
+    classes = (WITHOUT, EC_LABEL)
+
+    def set_carriers(
+        self, doc: Doc, carriers: Sequence[tuple[int, int]], scores: np.ndarray
+    ) -> None:
+        """Write `doc.spans["ec"]`; `scores` is float32 (n_carriers,)."""
+        doc.spans[EC_KEY] = SpanGroup(
+            doc,
+            name=EC_KEY,
+            spans=[Span(doc, start, end, label=EC_LABEL) for start, end in carriers],
+            attrs={SCORES_ATTR: np.asarray(scores, dtype="float32")},
+        )
+
+    def annotated(self, examples: Iterable[Example]) -> list[Example]:
+        """The examples with gold units and gold carriers (maybe none in the text).
+
+        Raises: ValenceECError V006 if there is no such example."""
+        found = [
+            example
+            for example in examples
+            if FU_KEY in example.reference.spans and EC_KEY in example.reference.spans
+        ]
+        if not found:
+            raise ValenceECError(Errors.V006.format(name=self.name, key=EC_KEY))
+        return found
+
+    def preset(self, doc: Doc, example: Example) -> None:
+        preset_gold_units(doc, example)
+
+
+class EmotionCarrierTagger(CarrierPipe):
+    """Tags the tokens of each unit and decodes the most probable carriers, each inside one
+    unit.
+
+    Sets `doc.spans["ec"]`, label "EC", with `attrs["scores"]`, float32 (n_carriers,): the
+    probability, under the distribution over all valid taggings of the unit, that exactly these
+    tokens are a carrier.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "ec_tagger",
+        *,
+        loss_weight: float = 1.0,
+        class_weights: ClassWeights = None,
+        scorer: Callable | None = None,
+    ):
+        super().__init__(
+            vocab, model, name, loss_weight=loss_weight, scorer=scorer, class_weights=class_weights
+        )
+
+    def model_input(self, docs: Sequence[Doc]) -> tuple[list[Doc], Ragged]:
+        """Raises: ValenceECError V001 for a Doc without units."""
+        self.require_units(docs)
+        units = [group_offsets(doc, FU_KEY) for doc in docs]
+        return list(docs), ragged_offsets(units, self.model.ops)
+
+    def predict(self, docs: Iterable[Doc]) -> list[tuple[list[tuple[int, int]], np.ndarray]]:
+        """For each Doc its carriers [start, end) and their probabilities, float32 (n,)."""
+        docs = list(docs)
+        inputs = self.model_input(docs)
+        self.require_vectors(docs)
+        emissions = self.model.predict(inputs)
+        chains = self._chains(docs, [self.to_cpu(array) for array in emissions])
+        carriers = spans_of_tags(chains.decode())
+        probabilities = chains.span_probabilities(carriers)
+        result = []
+        first_token = first = 0
+        for doc in docs:
+            last = first
+            while last < len(carriers) and carriers[last][0] < first_token + len(doc):
+                last += 1
+            own = [(start - first_token, end - first_token) for start, end in carriers[first:last]]
+            result.append((own, probabilities[first:last]))
+            first, first_token = last, first_token + len(doc)
+        return result
+
+    def set_annotations(
+        self,
+        docs: Iterable[Doc],
+        scores: Sequence[tuple[list[tuple[int, int]], np.ndarray]],
+    ) -> None:
+        for doc, (carriers, probabilities) in zip(docs, scores, strict=True):
+            self.set_carriers(doc, carriers, probabilities)
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: Sequence[Floats2d]
+    ) -> tuple[float, list[Floats2d]]:
+        """Negative log-likelihood of the gold tags, the weighted mean over the units, and its
+        gradient by the emissions: marginals minus gold."""
+        examples = list(examples)
+        docs = [example.predicted for example in examples]
+        chains = self._chains(docs, [self.to_cpu(array) for array in scores])
+        tags, known = [], []
+        for example in examples:
+            annotated = EC_KEY in example.reference.spans
+            tags.append(gold_tags(example))
+            known += [annotated] * len(example.predicted.spans[FU_KEY])
+        flat = np.concatenate([np.zeros(0, dtype=int), *tags])
+        holds = [bool((flat[start:end] != O).any()) for start, end in chains.spans]
+        weights = self.class_weight_array(self.classes)[np.asarray(holds, dtype=int)]
+        weights = weights * np.asarray(known, dtype=float)
+        total = max(1.0, float(weights.sum()))
+        loss = float((weights * chains.negative_log_likelihood(flat)).sum())
+
+        gradient = chains.marginals()
+        token_weights = np.zeros(len(flat))
+        for (start, end), weight in zip(chains.spans, weights, strict=True):
+            token_weights[start:end] = weight
+        gradient[np.arange(len(flat)), flat] -= 1.0
+        gradient *= token_weights[:, None] * (self.loss_weight / total)
+        ends = np.cumsum([len(doc) for doc in docs])[:-1]
+        return self.loss_weight * loss / total, [
+            self.model.ops.asarray2f(part.astype("float32")) for part in np.split(gradient, ends)
+        ]
+
+    def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
+        found = self.annotated(examples)
+        n_units = sum(len(example.reference.spans[FU_KEY]) for example in found)
+        n_holding = 0
+        for example in found:
+            starts = {
+                next((i for i, u in enumerate(units) if u[0] <= carrier.start < u[1]), -1)
+                for units in [group_offsets(example.reference, FU_KEY)]
+                for carrier in example.reference.spans[EC_KEY]
+            }
+            n_holding += len(starts - {-1})
+        self.set_class_weights({WITHOUT: n_units - n_holding, EC_LABEL: n_holding})
+        return found[:SAMPLE_SIZE]
+
+    def _chains(self, docs: Sequence[Doc], emissions: Sequence[np.ndarray]) -> Chains:
+        units = []
+        first_token = 0
+        for doc in docs:
+            units.append(group_offsets(doc, FU_KEY) + first_token)
+            first_token += len(doc)
+        return Chains(
+            np.concatenate([np.zeros((0, 3), dtype="float32"), *emissions]),
+            np.concatenate([np.zeros((0, 2), dtype=int), *units]),
+        )
+
+
+def gold_tags(example: Example) -> np.ndarray:
+    """The tag of each token of `example.predicted`, int (n_tokens,): gold carriers, cut where a
+    unit of the predicted Doc ends, and left out where there is no unit."""
+    doc = example.predicted
+    tags = np.full(len(doc), O)
+    for start, end, _ in aligned_spans(example, EC_KEY):
+        tags[start:end] = I
+        tags[start] = B
+    units = np.asarray(group_offsets(doc, FU_KEY))
+    outside = np.ones(len(doc), dtype=bool)
+    for start, end in units:
+        outside[start:end] = False
+        if tags[start] == I:
+            tags[start] = B
+    tags[outside] = O
+    return tags

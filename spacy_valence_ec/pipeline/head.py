@@ -1,0 +1,238 @@
+"""What the components that listen to the shared encoder have in common."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from spacy import Language, Vocab
+from spacy.errors import Errors as SpacyErrors
+from spacy.pipeline import TrainablePipe
+from spacy.pipeline.tok2vec import Tok2VecListener
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from thinc.api import Model, Optimizer, set_dropout_rate
+
+from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
+from ..extensions import install_extensions
+from ..schema import FU_KEY
+from .gradients import check_gradient_route
+from .workers import single_thread_in_worker
+
+# How many examples `initialize` infers the shapes from, as spaCy's components do.
+SAMPLE_SIZE = 10
+
+ClassWeights = dict[str, float] | str | None
+
+
+class Head(TrainablePipe):
+    """A trainable component on top of the shared encoder.
+
+    A subclass gives `predict`, `set_annotations`, `get_loss`, `initialize_labels`,
+    `model_input` and `sample_output`; `update` and `initialize` are the same for all.
+    """
+
+    labels: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        loss_weight: float,
+        scorer: Callable | None,
+        class_weights: ClassWeights = None,
+    ):
+        install_extensions()
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.loss_weight = loss_weight
+        self.scorer = scorer
+        self.class_weights = class_weights
+        self.cfg: dict[str, Any] = {"class_weights": None}
+
+    def __call__(self, doc: Doc) -> Doc:
+        install_extensions()
+        return super().__call__(doc)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        install_extensions()
+        single_thread_in_worker()
+        yield from super().pipe(stream, batch_size=batch_size)
+
+    def model_input(self, docs: Sequence[Doc]) -> Any:
+        """What the model reads, made from the Docs and their units."""
+        raise NotImplementedError
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch. The loss added to `losses` is the mean over the decisions of the
+        batch, times `loss_weight`.
+
+        The gradient is passed on even if the batch holds nothing to learn from: the last
+        listener drives the shared encoder, and the gradients of all others wait for it.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        set_dropout_rate(self.model, drop)
+        docs = [example.predicted for example in examples]
+        scores, backprop = self.model.begin_update(self.model_input(docs))
+        loss, d_scores = self.get_loss(examples, scores)
+        if not math.isfinite(loss):
+            raise ValenceECError(Errors.V010.format(name=self.name))
+        # Only a batch without a single token is not passed on: spaCy's encoders cannot take it.
+        if any(len(doc) for doc in docs):
+            backprop(d_scores)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: list[str] | None = None,
+    ) -> None:
+        """Set the labels and class weights from the data (or `labels` from a file made by
+        `spacy init labels`) and the shapes of the model from a sample.
+
+        Raises: ValenceECError if the data has no units, an unknown label, or the pipeline
+        would leave the shared encoder without gradient.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        if nlp is not None:
+            check_gradient_route(nlp)
+        for label in labels or ():
+            self.add_label(label)
+        sample = self.initialize_labels(get_examples())
+        if not sample:
+            raise ValueError(SpacyErrors.E923.format(name=self.name))
+        docs = []
+        for example in sample:
+            doc = example.predicted.copy()
+            self.preset(doc, example)
+            docs.append(doc)
+        self.model.initialize(X=self.model_input(docs), Y=self.sample_output(docs))
+
+    def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
+        """Read all the examples once for labels and weights; give back a sample of annotated
+        ones."""
+        raise NotImplementedError
+
+    def preset(self, doc: Doc, example: Example) -> None:
+        """Give a sample Doc the annotation that earlier components would."""
+
+    def sample_output(self, docs: Sequence[Doc]) -> Any:
+        """Output of the model's shape for a sample of Docs."""
+        return None
+
+    def add_label(self, label: str) -> int:
+        """0 if the label is known.
+
+        Raises: ValenceECError V007 for any other: the labels are those of the task.
+        """
+        if label not in self.labels:
+            raise ValenceECError(Errors.V007.format(name=self.name, label=label))
+        return 0
+
+    @property
+    def label_data(self) -> list[str]:
+        """The labels, as `spacy init labels` stores them."""
+        return list(self.labels)
+
+    def require_vectors(self, docs: Sequence[Doc]) -> None:
+        """Refuse to predict from the zero vectors that a listener silently reads when the
+        encoder has not run, and warn about tokens that the encoder left without a vector.
+
+        Raises: ValenceECError V002.
+        """
+        listener = find_listener(self.model)
+        if listener is None:
+            return
+        missing = total = 0
+        for doc in docs:
+            if not len(doc):
+                continue
+            if doc.tensor.shape[0] != len(doc):
+                raise ValenceECError(
+                    Errors.V002.format(
+                        name=self.name, n=len(doc), upstream=upstream_name(listener)
+                    )
+                )
+            total += len(doc)
+            empty = ~doc.tensor.any(axis=1)
+            if empty.any():
+                missing += sum(1 for i in np.flatnonzero(self.to_cpu(empty)) if has_text(doc, i))
+        if missing:
+            warnings.warn(
+                Warnings.W002.format(n=missing, total=total), ValenceECWarning, stacklevel=2
+            )
+
+    def require_units(self, docs: Iterable[Doc]) -> None:
+        """Raises: ValenceECError V001 for a Doc that has no group of units."""
+        if any(FU_KEY not in doc.spans for doc in docs):
+            raise ValenceECError(Errors.V001.format(name=self.name, key=FU_KEY))
+
+    def to_cpu(self, array: Any) -> np.ndarray:
+        return np.asarray(self.model.ops.to_numpy(array))
+
+    def set_class_weights(self, counts: dict[str, int]) -> None:
+        """Resolve the setting `class_weights` by how often each class occurs in the data.
+
+        'balanced' is scikit-learn's: total / (classes * count), of the classes that occur.
+        Raises: ValenceECError V008 for a setting that does not fit the labels.
+        """
+        setting = self.class_weights
+        if setting is None or setting == {}:
+            self.cfg["class_weights"] = None
+        elif setting == "balanced":
+            present = {label: n for label, n in counts.items() if n}
+            total = sum(present.values())
+            self.cfg["class_weights"] = {
+                label: total / (len(present) * present[label]) if label in present else 1.0
+                for label in counts
+            }
+        elif (
+            isinstance(setting, dict)
+            and set(setting) <= set(counts)
+            and all(math.isfinite(weight) and weight > 0 for weight in setting.values())
+        ):
+            self.cfg["class_weights"] = {label: setting.get(label, 1.0) for label in counts}
+        else:
+            raise ValenceECError(
+                Errors.V008.format(name=self.name, labels=list(counts), value=setting)
+            )
+
+    def class_weight_array(self, labels: Sequence[str]) -> np.ndarray:
+        """The weight of each label, float32 (len(labels),): 1 without a setting."""
+        weights = self.cfg["class_weights"] or {}
+        return np.asarray([weights.get(label, 1.0) for label in labels], dtype="float32")
+
+
+def has_text(doc: Doc, i: int) -> bool:
+    """Whether a token holds anything an encoder could read."""
+    return not doc[int(i)].is_space
+
+
+def find_listener(model: Model) -> Any | None:
+    """The listener inside a component's model, or None if it has an encoder of its own."""
+    return next((node for node in model.walk() if isinstance(node, Tok2VecListener)), None)
+
+
+def upstream_name(listener: Any) -> str:
+    """The encoder that a listener names; 'tok2vec' for the wildcard."""
+    name: str = listener.upstream_name
+    return "tok2vec" if name == "*" else name

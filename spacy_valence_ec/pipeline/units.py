@@ -1,0 +1,33 @@
+"""Gold units and predicted units of one Doc."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from ..alignment import aligned_spans
+from ..schema import FU_KEY
+
+
+def preset_gold_units(doc: Doc, example: Example) -> None:
+    """Give a Doc of the tokens of `example.predicted` the gold units, without their valence."""
+    doc.spans[FU_KEY] = [
+        Span(doc, start, end) for start, end, _ in aligned_spans(example, FU_KEY)
+    ]
+
+
+def best_overlap(
+    units: np.ndarray, gold: Sequence[tuple[int, int, str]], n_tokens: int
+) -> list[int]:
+    """For each unit, the index of the gold unit that shares most tokens with it (the first of
+    several), or -1 for none. `units` is int (n_units, 2); both are in order, end exclusive."""
+    owner = np.full(n_tokens, -1)
+    for i, (start, end, _) in enumerate(gold):
+        owner[start:end] = i
+    best = []
+    for start, end in units:
+        inside = owner[start:end]
+        inside = inside[inside >= 0]
+        best.append(int(np.bincount(inside).argmax()) if len(inside) else -1)
+    return best
