@@ -105,6 +105,22 @@ class Errors:
         "go on without the narratives listed."
     )
     D008 = "[D008] {path}: there is no valid narrative."
+    M001 = (
+        "[M001] Nothing to evaluate on: no text has annotated functional units "
+        "(doc.spans['{key}'])."
+    )
+    M002 = (
+        "[M002] The pipeline '{name}' is not installed, and no folder has that name. Make and "
+        "install it from a clone of the project: "
+        "`pip install -c constraints.txt -e . && python -m spacy project run all`"
+    )
+    M003 = "[M003] The pipeline '{name}' could not be loaded: {why}"
+    M004 = "[M004] {path}: no such file."
+    M005 = (
+        "[M005] {path}: the kind of file is told by its name, and must be {suffixes}. "
+        "Rename it, or give text on standard input."
+    )
+    M006 = "[M006] {path}: not UTF-8 (the byte at offset {offset}). Convert the file."
 
 
 class Warnings:

@@ -18,8 +18,9 @@ def convert(
 ) -> None:
     """Convert narratives from JSON Lines to a spaCy DocBin, or back.
 
-    The suffixes say which. Units, carriers and candidates, id, narrator and fields of your own
-    are kept; offsets inside a token are snapped outward, with a warning that counts them.
+    The suffixes say which. Units, carriers, candidates, id, narrator and fields
+    of your own are kept; offsets inside a token are snapped outward, with a
+    warning that counts them.
 
     Example: valence-ec convert corpus/narratives.jsonl narratives.spacy
     """
@@ -32,8 +33,9 @@ def convert(
         write_docs(output, docs.values())
         written = len(docs)
     elif suffixes == (".spacy", ".jsonl"):
-        from ..corpus.docs import doc_to_narrative, doc_to_record, read_docs
+        from ..corpus.docs import doc_to_narrative, doc_to_record
         from ..corpus.jsonl import narrative_to_record, write_records
+        from ..corpus.reader import read_docs
         from ..schema import FU_KEY, SCORES_ATTR
 
         records = []

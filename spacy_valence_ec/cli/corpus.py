@@ -31,10 +31,12 @@ def corpus(
 ) -> None:
     """Split annotated narratives by narrator, and write what training reads.
 
-    Writes train, dev and test (70, 10 and 20% of the units), each as `.spacy` and as `.jsonl`.
-    No narrator is in two parts; each part has about the same share of non-neutral units. A
-    field `split` (train, dev, test) on every narrative is followed instead; narratives with
-    `"set": "challenge"` are left out.
+    Writes train, dev and test (70, 10 and 20% of the units), each as .spacy
+    and as .jsonl. No narrator is in two parts; each part has about the same
+    share of non-neutral units.
+
+    A field "split" (train, dev, test) on every narrative is followed instead;
+    narratives with "set": "challenge" are left out.
 
     Example: valence-ec corpus corpus/narratives.jsonl build/corpus --seed 1
     """
@@ -93,9 +95,7 @@ def tokenized(narratives: Sequence[Narrative], nlp: "Language") -> dict[str, "Do
 
 
 def _table(parts: Mapping[str, Sequence[Narrative]]) -> Table:
-    table = Table(
-        "part", *(("narratives", "narrators", "units", "non-neutral", "with carrier"))
-    )
+    table = Table("part", "narratives", "narrators", "units", "non-neutral", "with carrier")
     for column in table.columns[1:]:
         column.justify = "right"
     for part, narratives in parts.items():

@@ -49,3 +49,13 @@ def run() -> None:
     else:
         return
     sys.exit(1)
+
+
+# Last, because the commands take their consoles from this module.
+from . import compose, convert, corpus, stats, validate  # noqa: E402
+
+app.command("compose")(compose.compose)
+app.command("validate")(validate.validate)
+app.command("convert")(convert.convert)
+app.command("stats")(stats.stats)
+app.command("corpus")(corpus.corpus)

@@ -21,8 +21,9 @@ def validate(
 ) -> None:
     """Check annotated narratives against every rule of the format.
 
-    All problems of all files are listed, as `file:line: id: [rule] message`, on standard error. No
-    text of a narrative is shown. Exit code 1 if there is any.
+    All problems of all files are listed on standard error, one a line: file,
+    line, id, rule and what is wrong. No text of a narrative is shown.
+    Exit code 1 if there is any.
 
     Example: valence-ec validate corpus/narratives.jsonl
     """
@@ -59,7 +60,9 @@ def read_valid(path: Path, *, skip_invalid: bool) -> list[Narrative]:
         raise ValenceECError(Errors.D008.format(path=path))
     if problems:
         skipped = {problem.line: problem.id for problem in problems}
-        lines = ", ".join(f"{n} ({printable(id_)})" if id_ else f"{n}" for n, id_ in skipped.items())
+        lines = ", ".join(
+            f"{n} ({printable(id_)})" if id_ else f"{n}" for n, id_ in skipped.items()
+        )
         typer.echo(f"skipped {len(skipped)} lines of {printable(str(path))}: {lines}", err=True)
     return result.narratives
 

@@ -5,13 +5,12 @@ import os
 import warnings
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
-from spacy.vocab import Vocab
 
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings, listed
 from ..extensions import majority_valence
@@ -316,19 +315,3 @@ def docs_to_bytes(docs: Iterable[Doc]) -> bytes:
     """`docs`, with user data, as a spaCy DocBin."""
     content: bytes = DocBin(docs=docs, store_user_data=True).to_bytes()
     return content
-
-
-def read_docs(path: str | os.PathLike[str], vocab: Vocab) -> Sequence[Doc]:
-    """The Docs of a spaCy DocBin.
-
-    Raises:
-        OSError: the file is missing or cannot be read.
-        ValenceECError: it is no DocBin (V012).
-    """
-    with open(path, "rb") as handle:
-        content = handle.read()
-    try:
-        return list(DocBin().from_bytes(content).get_docs(vocab))
-    except Exception as error:  # zlib, msgpack and spaCy each have exceptions of their own
-        why = type(error).__name__
-        raise ValenceECError(Errors.V012.format(path=path, why=why)) from error

@@ -1,0 +1,286 @@
+"""`valence-ec analyze`: units, valence and emotion carriers of texts and files."""
+
+import sys
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from enum import Enum
+from itertools import chain
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from ..corpus.jsonl import narrative_to_record, read_narratives, record_to_line
+from ..errors import Errors, ValenceECError
+from ..files import atomic_write
+from ..schema import FU_KEY, LABELS_ATTR, MIXED, NEGATIVE, NEUTRAL, POSITIVE, SCORES_ATTR, VALENCES
+from .loading import DEFAULT_MODEL, BatchSize, Model, load_pipeline
+from .main import err_console, fail
+from .validate import print_problems
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+Record = Mapping[str, Any]
+
+EPILOG = """[bold]Examples[/bold]
+
+valence-ec analyze "Ieri sono andata dal medico. Finalmente mi hanno tolto il gesso!"
+
+valence-ec analyze diario.txt ricordi.txt
+
+valence-ec analyze narratives.jsonl --output analyzed.jsonl
+
+cat diario.txt | valence-ec analyze --format table"""
+
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+
+STYLES = {POSITIVE: "green", NEGATIVE: "red", NEUTRAL: "dim", MIXED: "yellow"}
+SYMBOLS = {POSITIVE: "+", NEGATIVE: "−", NEUTRAL: "·", MIXED: "±"}
+ASCII_SYMBOLS = {POSITIVE: "+", NEGATIVE: "-", NEUTRAL: ".", MIXED: "~"}
+CARRIER_STYLE = "bold underline"
+
+
+class Format(str, Enum):
+    """What the results look like."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+class InputFormat(str, Enum):
+    """What standard input holds."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+def analyze(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT or FILE]...",
+            help="Texts, .txt files (one narrative each) and .jsonl files (one a line; only "
+            "'text' is required). '-', or nothing and a pipe, is standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write instead of printing.")
+    ] = None,
+    output_format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="Default: a table on a terminal, JSON Lines elsewhere.",
+            show_default=False,
+        ),
+    ] = None,
+    stdin_format: Annotated[
+        InputFormat, typer.Option(help="What standard input holds: one text, or JSON Lines.")
+    ] = InputFormat.TEXT,
+    batch_size: BatchSize = None,
+) -> None:
+    """Split narratives into functional units; tell the valence of each and its emotion carriers.
+
+    In the table the carriers stand in [ ] and each unit has the sign of its valence. JSON Lines
+    hold units, valence, scores and carriers, and every field of the input. An input that cannot
+    be read is reported, the others go on, and the exit code is 1.
+    """
+    if not inputs:
+        if sys.stdin.isatty():
+            raise typer.BadParameter("give a text or a file, or pipe a text in.")
+        inputs = [STDIN]
+    records = Reader(stdin_format)
+    # All inputs are read before the pipeline is loaded, which takes much longer.
+    found = list(chain.from_iterable(map(records.read, inputs)))
+    if found:
+        chosen = output_format or _default_format(output)
+        with ExitStack() as stack:
+            handle = stack.enter_context(atomic_write(output)) if output else None
+            _write(found, model, batch_size, chosen, handle)
+    if records.failed:
+        raise typer.Exit(1)
+
+
+class Reader:
+    """Reads inputs as records. `failed` tells whether something was reported."""
+
+    def __init__(self, stdin_format: InputFormat = InputFormat.TEXT) -> None:
+        self.stdin_format = stdin_format
+        self.failed = False
+        self._n_texts = 0
+
+    def read(self, given: str) -> Iterator[Record]:
+        """The records of a text, a file or standard input; what cannot be read is reported."""
+        try:
+            if given == STDIN:
+                yield from self._read_stdin()
+            elif (path := _as_file(given)) is None:
+                self._n_texts += 1
+                yield {"id": f"text-{self._n_texts}", "text": given}
+            elif path.suffix.lower() == ".jsonl":
+                yield from self._read_jsonl(path, str(path))
+            else:
+                yield _text_record(str(path), path.read_bytes())
+        except ValenceECError as error:
+            self._report(str(error))
+        except OSError as error:
+            self._report(f"{given}: {error.strerror or type(error).__name__}")
+
+    def _read_stdin(self) -> Iterator[Record]:
+        content = sys.stdin.buffer.read()
+        if self.stdin_format is InputFormat.TEXT:
+            yield _text_record(STDIN_NAME, content)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stdin.jsonl"
+            path.write_bytes(content)
+            yield from self._read_jsonl(path, STDIN_NAME)
+
+    def _read_jsonl(self, path: Path, name: str) -> Iterator[Record]:
+        result = read_narratives(path, gold=False)
+        if result.problems:
+            print_problems(replace(problem, file=name) for problem in result.problems)
+            self.failed = True
+        yield from map(narrative_to_record, result.narratives)
+
+    def _report(self, message: str) -> None:
+        fail(message)
+        self.failed = True
+
+
+def _as_file(given: str) -> Path | None:
+    """The file that an argument names, None when it is a text.
+
+    Raises: ValenceECError M004 for a missing .txt or .jsonl file, M005 for another kind of file.
+    """
+    path = Path(given)
+    named_like_one = path.suffix.lower() in (".txt", ".jsonl")
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):  # too long for a file name, or with a NUL
+        return None
+    if exists and not named_like_one:
+        raise ValenceECError(Errors.M005.format(path=given, suffixes=".txt or .jsonl"))
+    if not exists and named_like_one:
+        raise ValenceECError(Errors.M004.format(path=given))
+    return path if exists else None
+
+
+def _text_record(name: str, content: bytes) -> Record:
+    try:
+        return {"id": name, "text": content.decode("utf-8-sig")}
+    except UnicodeDecodeError as error:
+        raise ValenceECError(Errors.M006.format(path=name, offset=error.start)) from error
+
+
+def _default_format(output: Path | None) -> Format:
+    return Format.TABLE if output is None and sys.stdout.isatty() else Format.JSONL
+
+
+def _write(
+    records: Sequence[Record],
+    model: str,
+    batch_size: int | None,
+    output_format: Format,
+    handle: IO[str] | None,
+) -> None:
+    from ..corpus.docs import doc_to_record
+
+    to_screen = handle is None and sys.stdout.isatty()
+    console = Console(file=handle, width=100) if handle else Console()
+    with Progress(console=err_console, transient=True) as progress:
+        # A bar would break into results that appear on the same terminal.
+        progress.disable = not err_console.is_terminal or to_screen
+        for doc, record in progress.track(
+            analyzed(records, model, batch_size), total=len(records), description="analyze"
+        ):
+            if output_format is Format.TABLE:
+                print_table(doc, record, console)
+            elif handle:
+                handle.write(record_to_line(doc_to_record(doc, record)))
+            else:
+                line = record_to_line(doc_to_record(doc, record))
+                typer.echo(line.encode("utf-8"), nl=False)
+
+
+def analyzed(
+    records: Iterable[Record], model: str, batch_size: int | None
+) -> Iterator[tuple["Doc", Record]]:
+    """Each record with its analyzed Doc, in order."""
+    nlp = load_pipeline(model)
+    pairs = [(record["text"], record) for record in records]
+    # spaCy's limit guards parsers; these components need memory in proportion to the text.
+    nlp.max_length = max(nlp.max_length, *(len(text) for text, _ in pairs))
+    yield from nlp.pipe(pairs, as_tuples=True, batch_size=batch_size)
+
+
+def print_table(doc: "Doc", record: Record, console: Console) -> None:
+    """The narrative's valence, then its units: valence, probability, text with the carriers in
+    brackets. Without color it says the same."""
+    symbols = ASCII_SYMBOLS if console.options.ascii_only else SYMBOLS
+    group = doc.spans[FU_KEY] if FU_KEY in doc.spans else None
+    scores = group.attrs.get(SCORES_ATTR) if group is not None else None
+    valence = doc._.valence
+    title = Text(f"{displayed(str(record.get('id', '')))}: ", style="bold")
+    title.append(f"{symbols.get(valence, '')} {valence or '?'}", style=STYLES.get(valence, ""))
+    if scores is not None:
+        title.append(f" ({doc._.valence_score:+.2f})", style="not bold")
+    console.print(title)
+    if not group:
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("valence", no_wrap=True)
+    table.add_column("p", justify="right")
+    table.add_column("functional unit", overflow="fold")
+    labels = list(group.attrs.get(LABELS_ATTR, VALENCES))
+    for i, unit in enumerate(group):
+        label = unit.label_
+        known = scores is not None and label in labels
+        style = STYLES.get(label, "")
+        text = Text(style=style)
+        offset = unit.start_char
+        for carrier in unit._.emotion_carriers:
+            text.append(displayed(doc.text[offset : carrier.start_char]))
+            inside = doc.text[carrier.start_char : carrier.end_char]
+            text.append(f"[{displayed(inside)}]", style=CARRIER_STYLE)
+            offset = carrier.end_char
+        text.append(displayed(doc.text[offset : unit.end_char]))
+        table.add_row(
+            str(i + 1),
+            Text(f"{symbols.get(label, '')} {label}", style=style),
+            f"{scores[i][labels.index(label)]:.2f}" if known else "",
+            text,
+        )
+    console.print(table)
+
+
+def displayed(text: str) -> str:
+    """`text` in a form that cannot steer a terminal: line breaks and tabs as spaces, control
+    characters and those that turn the direction of writing as escapes."""
+    return "".join(
+        " " if char in "\n\r\t" else _escaped(char) if _steers(char) else char for char in text
+    )
+
+
+def _steers(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(
+        char
+    ) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

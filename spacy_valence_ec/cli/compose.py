@@ -1,0 +1,46 @@
+"""`valence-ec compose`: a training config from a setting and a backbone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..files import atomic_write
+
+def compose(
+    setting: Annotated[str, typer.Argument(help="A file of configs/settings, such as 'joint'.")],
+    output: Annotated[Path, typer.Argument(help="The config to write.")],
+    backbone: Annotated[
+        str,
+        typer.Option(
+            help="A file of configs/backbones, or a local folder or hub name of an encoder."
+        ),
+    ] = "embedded",
+    configs: Annotated[
+        Path, typer.Option(help="Folder of the halves.", exists=True, file_okay=False)
+    ] = Path("configs"),
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    max_epochs: Annotated[
+        int,
+        typer.Option(help="Most passes over the training data; -1 for the backbone's default."),
+    ] = -1,
+    gpu: Annotated[int, typer.Option(help="GPU that will be used; -1 for none.")] = -1,
+) -> None:
+    """Merge a setting of the paper and a backbone into one training config.
+
+    Example: valence-ec compose joint training/joint.cfg --backbone embedded
+    """
+    from ..configs import compose_config
+
+    config = compose_config(
+        setting,
+        backbone,
+        configs=configs,
+        seed=seed,
+        max_epochs=None if max_epochs < 0 else max_epochs,
+        gpu_allocator="pytorch" if gpu >= 0 else None,
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(output) as file:
+        file.write(config.to_str())
+    typer.echo(f"{setting} on {backbone}: {output}")

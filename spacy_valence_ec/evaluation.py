@@ -1,0 +1,123 @@
+"""A pipeline against annotated narratives: every metric, end to end and on gold units."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from .corpus.docs import Snapping, narrative_to_doc
+from .errors import Errors, ValenceECError
+from .schema import EC_KEY, FU_KEY, Narrative
+from .scorers import (
+    UNIT_VALENCE_KEYS,
+    score_carriers,
+    score_functional_units,
+    score_valence,
+    to_pair,
+)
+
+SEGMENTER_FACTORY = "fu_segmenter"
+
+Evaluation = dict[str, float | int | None]
+
+_ON_GOLD_UNITS = ("ec_token_f", "ec_exact_f", "ec_partial_f", "joint_f")
+
+
+def evaluate(
+    nlp: Language,
+    data: Iterable[Narrative | Doc | Example],
+    *,
+    batch_size: int | None = None,
+    on_doc: Callable[[], None] | None = None,
+) -> Evaluation:
+    """Run `nlp` twice over `data` and score it.
+
+    data: annotated narratives, or Docs or Examples whose reference has the span groups `fu` and
+        `ec`; those without `fu` are left out.
+    batch_size: Docs a batch; the pipeline's own when None.
+    on_doc: called after each processed Doc, twice a narrative.
+
+    End to end, the pipeline sees the text alone: `fu_*`, `e2e_valence_*`, `ec_*`, `joint_*` and
+    `words_per_second` (tokens, white space not counted, tokenization included). On gold units,
+    every Doc gets the annotated units without their valence and the components made by the
+    factory `fu_segmenter` do not run: `valence_macro_f`, `valence_f_*`, `gold_units_ec_token_f`,
+    `gold_units_ec_exact_f`, `gold_units_ec_partial_f`, `gold_units_joint_f`; those of the valence
+    are None when another component sets units of its own. Counts of the gold data:
+    `n_narratives`, `n_units`, `n_carriers`, `n_tokens`. The metrics are defined in `metrics`.
+
+    Offsets of narratives that do not fall on the token edges of `nlp` give a warning (W001).
+    Raises: ValenceECError M001 when nothing is annotated.
+    """
+    references = [doc for doc in _references(nlp, data) if FU_KEY in doc.spans]
+    if not references:
+        raise ValenceECError(Errors.M001.format(key=FU_KEY))
+    nlp.max_length = max(nlp.max_length, *(len(doc.text) for doc in references))
+
+    start = time.perf_counter()
+    docs = (nlp.make_doc(reference.text) for reference in references)
+    end_to_end = _run(nlp, references, docs, batch_size, on_doc)
+    seconds = time.perf_counter() - start
+
+    segmenters = [
+        name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == SEGMENTER_FACTORY
+    ]
+    with nlp.select_pipes(disable=segmenters):
+        docs = (with_gold_units(nlp, reference) for reference in references)
+        on_gold_units = _run(nlp, references, docs, batch_size, on_doc)
+
+    valence, unit_valence = score_valence(end_to_end), score_valence(on_gold_units)
+    carriers = score_carriers(on_gold_units)
+    n_tokens = sum(not token.is_space for example in end_to_end for token in example.predicted)
+    return {
+        **score_functional_units(end_to_end),
+        **valence,
+        **{key: unit_valence[key] for key in UNIT_VALENCE_KEYS},
+        **score_carriers(end_to_end),
+        **{f"gold_units_{key}": carriers[key] for key in _ON_GOLD_UNITS},
+        "n_narratives": len(references),
+        "n_units": sum(len(doc.spans[FU_KEY]) for doc in references),
+        "n_carriers": sum(len(doc.spans[EC_KEY]) for doc in references if EC_KEY in doc.spans),
+        "n_tokens": n_tokens,
+        "words_per_second": n_tokens / seconds,
+    }
+
+
+def with_gold_units(nlp: Language, reference: Doc) -> Doc:
+    """The text of `reference`, tokenized by `nlp`, with its units and not their valence."""
+    doc = nlp.make_doc(reference.text)
+    gold, _ = to_pair(Example(doc, reference))
+    tokens = [token.i for token in doc if not token.is_space]
+    doc.spans[FU_KEY] = [
+        Span(doc, tokens[start], tokens[end - 1] + 1) for start, end in gold.units
+    ]
+    return doc
+
+
+def _references(nlp: Language, data: Iterable[Narrative | Doc | Example]) -> Iterable[Doc]:
+    snappings = []
+    for item in data:
+        if isinstance(item, Narrative):
+            doc, snapping = narrative_to_doc(item, nlp)
+            snappings.append(snapping)
+            yield doc
+        else:
+            yield item.reference if isinstance(item, Example) else item
+    Snapping.merged(snappings).warn()
+
+
+def _run(
+    nlp: Language,
+    references: Sequence[Doc],
+    docs: Iterable[Doc],
+    batch_size: int | None,
+    on_doc: Callable[[], None] | None,
+) -> list[Example]:
+    examples = []
+    predicted = nlp.pipe(docs, batch_size=batch_size)
+    for doc, reference in zip(predicted, references, strict=True):
+        examples.append(Example(doc, reference))
+        if on_doc is not None:
+            on_doc()
+    return examples
