@@ -63,6 +63,11 @@ class Errors:
     )
     V011 = "[V011] No corpus at {path}. Make it first: `valence-ec corpus`."
     V012 = "[V012] {path}: not a spaCy DocBin ({why}). Make it anew: `valence-ec corpus`."
+    V013 = (
+        "[V013] {path}: the components {names} may need the strings that would be removed. Package "
+        "this pipeline as it is, but mind that vocab/strings.json holds the words of its "
+        "training data."
+    )
 
     C001 = "[C001] No setting '{name}' in {folder}. There are: {known}."
     C002 = (

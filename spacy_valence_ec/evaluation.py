@@ -89,9 +89,7 @@ def with_gold_units(nlp: Language, reference: Doc) -> Doc:
     doc = nlp.make_doc(reference.text)
     gold, _ = to_pair(Example(doc, reference))
     tokens = [token.i for token in doc if not token.is_space]
-    doc.spans[FU_KEY] = [
-        Span(doc, tokens[start], tokens[end - 1] + 1) for start, end in gold.units
-    ]
+    doc.spans[FU_KEY] = [Span(doc, tokens[start], tokens[end - 1] + 1) for start, end in gold.units]
     return doc
 
 

@@ -35,11 +35,12 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
     target = Path(os.path.realpath(path))
     options: dict[str, Any] = {} if binary else {"encoding": "utf-8", "newline": "\n"}
     mode = "wb" if binary else "w"
-    _check_writable(target)
-    if target.exists() and not target.is_file():
-        with open(target, mode, **options) as handle:
+    # By the name given: /dev/stdout resolves to a name that does not exist when it is a pipe.
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with open(path, mode, **options) as handle:
             yield handle
         return
+    _check_writable(target)
     try:
         descriptor, name = tempfile.mkstemp(prefix=".valence-ec-", dir=target.parent)
     except OSError as error:

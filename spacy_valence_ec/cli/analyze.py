@@ -1,5 +1,7 @@
 """`valence-ec analyze`: units, valence and emotion carriers of texts and files."""
 
+import io
+import os
 import sys
 import tempfile
 import unicodedata
@@ -129,7 +131,7 @@ class Reader:
                 yield from self._read_stdin()
             elif (path := _as_file(given)) is None:
                 self._n_texts += 1
-                yield {"id": f"text-{self._n_texts}", "text": given}
+                yield _text_record(f"text-{self._n_texts}", os.fsencode(given))
             elif path.suffix.lower() == ".jsonl":
                 yield from self._read_jsonl(path, str(path))
             else:
@@ -200,10 +202,12 @@ def _write(
     from ..corpus.docs import doc_to_record
 
     to_screen = handle is None and sys.stdout.isatty()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8
     console = Console(file=handle, width=100) if handle else Console()
-    with Progress(console=err_console, transient=True) as progress:
-        # A bar would break into results that appear on the same terminal.
-        progress.disable = not err_console.is_terminal or to_screen
+    # A bar would break into results that appear on the same terminal.
+    hidden = not err_console.is_terminal or to_screen
+    with Progress(console=err_console, transient=True, disable=hidden) as progress:
         for doc, record in progress.track(
             analyzed(records, model, batch_size), total=len(records), description="analyze"
         ):
@@ -254,10 +258,11 @@ def print_table(doc: "Doc", record: Record, console: Console) -> None:
         text = Text(style=style)
         offset = unit.start_char
         for carrier in unit._.emotion_carriers:
-            text.append(displayed(doc.text[offset : carrier.start_char]))
-            inside = doc.text[carrier.start_char : carrier.end_char]
-            text.append(f"[{displayed(inside)}]", style=CARRIER_STYLE)
-            offset = carrier.end_char
+            start = max(carrier.start_char, unit.start_char)
+            end = min(carrier.end_char, unit.end_char)
+            text.append(displayed(doc.text[offset:start]))
+            text.append(f"[{displayed(doc.text[start:end])}]", style=CARRIER_STYLE)
+            offset = end
         text.append(displayed(doc.text[offset : unit.end_char]))
         table.add_row(
             str(i + 1),

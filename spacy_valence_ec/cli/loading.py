@@ -17,7 +17,9 @@ Model = Annotated[
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(min=1, help="Narratives a batch. Default: the pipeline's own.", show_default=False),
+    typer.Option(
+        min=1, help="Narratives a batch. Default: the pipeline's own.", show_default=False
+    ),
 ]
 
 

@@ -52,10 +52,24 @@ def run() -> None:
 
 
 # Last, because the commands take their consoles from this module.
-from . import compose, convert, corpus, stats, validate  # noqa: E402
+from . import (  # noqa: E402
+    analyze,
+    compose,
+    convert,
+    corpus,
+    doctor,
+    evaluate,
+    finalize,
+    stats,
+    validate,
+)
 
+app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
 app.command("compose")(compose.compose)
 app.command("validate")(validate.validate)
 app.command("convert")(convert.convert)
 app.command("stats")(stats.stats)
 app.command("corpus")(corpus.corpus)
+app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command("finalize")(finalize.finalize)
+app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)

@@ -206,7 +206,7 @@ def _parse(raw: bytes, report: _Report) -> dict[str, Any] | None:
         report("utf-8", f"the byte at offset {error.start} of the line is not UTF-8")
     except json.JSONDecodeError as error:
         # After a colon some messages of the json module quote the line.
-        report("json", f"not JSON: {error.msg.split(':')[0]} at character {error.pos}")
+        report("json", f"not JSON: {error.msg.split(':')[0]} at offset {error.pos} of the line")
     except RecursionError:
         report("json", "not JSON that can be read: nested too deeply")
     except ValueError:

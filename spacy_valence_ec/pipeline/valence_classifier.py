@@ -51,8 +51,7 @@ depth = 1
     },
     default_score_weights={
         "e2e_valence_macro_f": 1.0,
-        "valence_macro_f": None,
-        **{f"{prefix}valence_f_{label}": None for prefix in ("", "e2e_") for label in VALENCES},
+        **{f"e2e_valence_f_{label}": None for label in VALENCES},
     },
 )
 def make_valence_classifier(
