@@ -10,6 +10,23 @@ from .errors import Errors, ValenceECError
 
 GENERIC_BACKBONE = "transformer"
 
+MAX_LENGTH = 512  # pieces: of a window of 128 tokens, on average four a token
+# Encoders that count positions from behind the padding token, as RoBERTa does.
+OFFSET_POSITIONS = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "longformer",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
+
 
 def compose_config(
     setting: str,
@@ -24,7 +41,8 @@ def compose_config(
 
     backbone: the name of one of these files, or a local folder or Hugging Face hub name of an
         encoder. Only in the last case is the hub asked, and for that model alone.
-    max_epochs: 0 for no limit but the patience; None keeps the backbone's.
+    max_epochs: 0 for no limit but the patience and, where the backbone sets it,
+        `training.max_steps`; None keeps the backbone's.
 
     Raises: ValenceECError C001 for an unknown setting, C002 for an unknown backbone, C003 for
     a folder that holds no encoder.
@@ -50,19 +68,36 @@ def _backbone_config(folder: Path, backbone: str) -> Config:
 
 
 def _describe_encoder(name: str, known: list[str]) -> dict[str, Any]:
-    """Name and width of an encoder in a local folder or on the hub."""
+    """Name, width and maximum length of an encoder in a local folder or on the hub, and windows
+    that leave four pieces to a token."""
     from transformers import AutoConfig
 
     folder = Path(name)
     if folder.exists() and not (folder / "config.json").is_file():
         raise ValenceECError(Errors.C003.format(name=name))
     try:
-        width = AutoConfig.from_pretrained(name).hidden_size
+        encoder = AutoConfig.from_pretrained(name)
+        width = encoder.hidden_size
     except (OSError, ValueError, AttributeError) as error:
         raise ValenceECError(
             Errors.C002.format(name=name, known=", ".join(known))
         ) from error
-    return {"name": str(folder.resolve()) if folder.exists() else name, "width": width}
+    max_length = _max_length(encoder)
+    return {
+        "name": str(folder.resolve()) if folder.exists() else name,
+        "width": width,
+        "max_length": max_length,
+        "window": max_length // 4,
+        "stride": max_length * 3 // 16,
+    }
+
+
+def _max_length(encoder: Any) -> int:
+    """How many pieces an encoder reads at once: what it has positions for, `MAX_LENGTH` at most."""
+    positions = getattr(encoder, "max_position_embeddings", None) or 0
+    if encoder.model_type in OFFSET_POSITIONS:
+        positions -= encoder.pad_token_id + 1
+    return min(positions, MAX_LENGTH) if positions > 0 else MAX_LENGTH
 
 
 def _read(folder: Path, name: str, message: str) -> Config:

@@ -33,9 +33,8 @@ def convert(
         write_docs(output, docs.values())
         written = len(docs)
     elif suffixes == (".spacy", ".jsonl"):
-        from ..corpus.docs import doc_to_narrative, doc_to_record
+        from ..corpus.docs import doc_to_narrative, doc_to_record, read_docs
         from ..corpus.jsonl import narrative_to_record, write_records
-        from ..corpus.reader import read_docs
         from ..schema import FU_KEY, SCORES_ATTR
 
         records = []

@@ -11,6 +11,7 @@ from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
+from spacy.vocab import Vocab
 
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings, listed
 from ..extensions import majority_valence
@@ -42,7 +43,7 @@ _Tokens = tuple[int, int]  # first token, and the one after the last
 class Snapping:
     """What it took to lay annotated offsets on tokens, for one narrative or many.
 
-    `total` counts the offsets (two a span), `snapped` those inside a token, by narrative id, and
+    `total` counts the offsets (two a span), `snapped` those inside a word, by narrative id, and
     `dropped`, by key of `doc.spans` and then by narrative id, the spans that were left with no
     token of their own.
     """
@@ -96,14 +97,14 @@ class _TokenEdges:
     def expand(self, span: Offsets) -> _Tokens:
         """The tokens that share a character with `span`; an offset inside a token is counted.
 
-        An offset in the white space between tokens cuts nothing and is not counted.
+        An offset in white space cuts nothing and is not counted.
         """
         first = bisect_right(self.ends, span.start)
         last = bisect_left(self.starts, span.end)
         self.total += 2
         if first < last:
-            self.snapped += self.starts[first] < span.start
-            self.snapped += self.ends[last - 1] > span.end
+            self.snapped += self.starts[first] < span.start and not self.is_space[first]
+            self.snapped += self.ends[last - 1] > span.end and not self.is_space[last - 1]
         return first, last
 
     def clip(self, tokens: _Tokens, low: int, high: int) -> _Tokens | None:
@@ -315,3 +316,19 @@ def docs_to_bytes(docs: Iterable[Doc]) -> bytes:
     """`docs`, with user data, as a spaCy DocBin."""
     content: bytes = DocBin(docs=docs, store_user_data=True).to_bytes()
     return content
+
+
+def read_docs(path: str | os.PathLike[str], vocab: Vocab) -> list[Doc]:
+    """The Docs of a spaCy DocBin.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValenceECError: it is no DocBin (V012).
+    """
+    with open(path, "rb") as handle:
+        content = handle.read()
+    try:
+        return list(DocBin().from_bytes(content).get_docs(vocab))
+    except Exception as error:  # zlib, msgpack and spaCy each have exceptions of their own
+        why = type(error).__name__
+        raise ValenceECError(Errors.V012.format(path=path, why=why)) from error

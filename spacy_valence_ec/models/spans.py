@@ -46,7 +46,12 @@ def _init(
     extract, reducer = model.layers
     if X is not None:
         vectors, spans = X
-        reducer.initialize(X=extract.predict((_as_ragged(model.ops, vectors), spans)), Y=Y)
+        tokens = _as_ragged(model.ops, vectors)
+        if len(spans.dataXd):
+            sample = extract.predict((tokens, spans))
+        else:  # a reducer cannot take nothing: only the width counts here
+            sample = Ragged(model.ops.alloc2f(1, tokens.dataXd.shape[1]), model.ops.asarray1i([1]))
+        reducer.initialize(X=sample, Y=Y)
     else:
         reducer.initialize(Y=Y)
 

@@ -174,9 +174,13 @@ def gold_boundaries(example: Example) -> tuple[np.ndarray, np.ndarray]:
     if FU_KEY not in example.reference.spans:
         mask[:] = False
         return target, mask
-    for _, end, _ in aligned_spans(example, FU_KEY):
-        target[end - 1] = 1
-    mask[np.flatnonzero(mask)[-1:]] = False
+    words = np.flatnonzero(mask)
+    for start, end, _ in aligned_spans(example, FU_KEY):
+        # A unit that was annotated with the white space after it ends at its last word.
+        last = np.searchsorted(words, end) - 1
+        if last >= 0 and words[last] >= start:
+            target[words[last]] = 1
+    mask[words[-1:]] = False
     return target, mask
 
 

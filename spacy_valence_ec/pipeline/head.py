@@ -88,7 +88,8 @@ class Head(TrainablePipe):
         set_dropout_rate(self.model, drop)
         docs = [example.predicted for example in examples]
         scores, backprop = self.model.begin_update(self.model_input(docs))
-        loss, d_scores = self.get_loss(examples, scores)
+        with np.errstate(invalid="ignore", over="ignore"):
+            loss, d_scores = self.get_loss(examples, scores)
         if not math.isfinite(loss):
             raise ValenceECError(Errors.V010.format(name=self.name))
         # Only a batch without a single token is not passed on: spaCy's encoders cannot take it.

@@ -11,10 +11,16 @@ from ..schema import FU_KEY
 
 
 def preset_gold_units(doc: Doc, example: Example) -> None:
-    """Give a Doc of the tokens of `example.predicted` the gold units, without their valence."""
-    doc.spans[FU_KEY] = [
-        Span(doc, start, end) for start, end, _ in aligned_spans(example, FU_KEY)
-    ]
+    """Give a Doc of the tokens of `example.predicted` the gold units, without their valence. A
+    token that two of them claim, where the tokenizations differ, goes to the first."""
+    units: list[Span] = []
+    end_of_last = 0
+    for start, end, _ in aligned_spans(example, FU_KEY):
+        start = max(start, end_of_last)
+        if start < end:
+            units.append(Span(doc, start, end))
+            end_of_last = end
+    doc.spans[FU_KEY] = units
 
 
 def best_overlap(
