@@ -58,7 +58,9 @@ def exhaust(iterator: Iterable[object]) -> None:
 
 
 def fresh(docs: list[Doc]) -> list[Doc]:
-    return [Doc(doc.vocab, [t.text for t in doc], [bool(t.whitespace_) for t in doc]) for doc in docs]
+    return [
+        Doc(doc.vocab, [t.text for t in doc], [bool(t.whitespace_) for t in doc]) for doc in docs
+    ]
 
 
 def pipeline_over_encoder(
@@ -94,9 +96,7 @@ def joint_over_two(
 
 def single_task(path: Path) -> list[Language]:
     """Pipelines that segment and do one task each, each with an encoder of its own."""
-    return [
-        spacy.load(path, exclude=[name for name in HEADS if name != head]) for head in HEADS
-    ]
+    return [spacy.load(path, exclude=[name for name in HEADS if name != head]) for head in HEADS]
 
 
 def random_transformer(folder: Path, data: Path, layers: int) -> Path:

@@ -25,7 +25,7 @@ def aligned_spans(example: Example, key: str) -> list[tuple[int, int, str]]:
 
 def same_tokens(first: Doc, second: Doc) -> bool:
     """Whether both Docs hold the same text, split at the same places."""
-    attrs = ["ORTH", "SPACY"]
+    attrs: list[int | str] = ["ORTH", "SPACY"]
     return len(first) == len(second) and np.array_equal(
         first.to_array(attrs), second.to_array(attrs)
     )

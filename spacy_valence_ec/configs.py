@@ -79,9 +79,7 @@ def _describe_encoder(name: str, known: list[str]) -> dict[str, Any]:
         encoder = AutoConfig.from_pretrained(name)
         width = encoder.hidden_size
     except (OSError, ValueError, AttributeError) as error:
-        raise ValenceECError(
-            Errors.C002.format(name=name, known=", ".join(known))
-        ) from error
+        raise ValenceECError(Errors.C002.format(name=name, known=", ".join(known))) from error
     max_length = _max_length(encoder)
     return {
         "name": str(folder.resolve()) if folder.exists() else name,

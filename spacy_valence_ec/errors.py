@@ -1,7 +1,6 @@
 """Coded messages. None of them ever holds narrative text: ids and offsets only."""
 
 
-
 class ValenceECError(ValueError):
     """An error that a person can mend: its message says what, where and what to do."""
 
@@ -54,9 +53,7 @@ class Errors:
         "[V008] {name}: `class_weights` must be 'balanced' or a mapping of labels to positive "
         "numbers; the labels are {labels}. Got: {value}"
     )
-    V009 = (
-        "[V009] {name}: the model '{model}' does not fit the setting. {why}"
-    )
+    V009 = "[V009] {name}: the model '{model}' does not fit the setting. {why}"
     V010 = (
         "[V010] The loss of '{name}' is not a number. Lower the learning rate, or clip the "
         "gradient (`training.optimizer.grad_clip`)."
@@ -102,8 +99,7 @@ class Errors:
         "be tested on narrators that it was trained on."
     )
     D006 = (
-        "[D006] `ratios` must be three numbers, none negative, with a sum above zero. "
-        "Got: {value}"
+        "[D006] `ratios` must be three numbers, none negative, with a sum above zero. Got: {value}"
     )
     D007 = (
         "[D007] {n} problems in {path}: nothing was done. Mend them, or give --skip-invalid to "
@@ -150,5 +146,3 @@ def listed(ids: list[str], limit: int = 5) -> str:
     """The first `limit` ids, and how many more there are."""
     rest = len(ids) - limit
     return ", ".join(ids[:limit]) + (f" and {rest} more" if rest > 0 else "")
-
-

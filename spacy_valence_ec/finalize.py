@@ -36,7 +36,7 @@ def finalize_pipeline(path: Path, meta: dict[str, Any]) -> int:
     unknown = [name for name in nlp.pipe_names if not _is_safe(nlp, name)]
     if unknown:
         raise ValenceECError(Errors.V013.format(path=path, names=", ".join(unknown)))
-    keep = set(spacy.blank(nlp.lang).vocab.strings)
+    keep = set(spacy.blank(nlp.meta["lang"]).vocab.strings)
     for labels in nlp.pipe_labels.values():
         keep.update(labels)
     file = path / "vocab" / "strings.json"

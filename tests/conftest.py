@@ -1,14 +1,18 @@
 """Fixtures that the tests of components share."""
 
 import pytest
+import spacy
 from helpers import NARRATIVES, examples_of, make_nlp, train
 from spacy import Language
 
 
 @pytest.fixture(scope="session")
-def trained() -> Language:
-    """A joint pipeline that knows `helpers.NARRATIVES` by heart. Not to be altered."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Language:
+    """A joint pipeline that knows `helpers.NARRATIVES` by heart, as it is loaded from disk. Not
+    to be altered."""
     nlp = make_nlp("fu_segmenter", "valence_classifier", "ec_tagger")
     losses = train(nlp, examples_of(nlp, NARRATIVES), below=0.01)
     assert max(losses.values()) < 0.01
-    return nlp
+    folder = tmp_path_factory.mktemp("trained")
+    nlp.to_disk(folder)
+    return spacy.load(folder)

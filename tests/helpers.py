@@ -297,5 +297,5 @@ def shrunk_config(**options: Any) -> Any:
     config["backbone"]["width"] = WIDTH
     encoder = config["components"]["tok2vec"]["model"]
     encoder["embed"].update(attrs=["NORM", "SHAPE"], rows=[300, 100])
-    encoder["encode"]["depth"] = 1
+    encoder["encode"]["encode"]["depth"] = 1
     return config

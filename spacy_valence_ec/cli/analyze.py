@@ -235,7 +235,7 @@ def print_table(doc: "Doc", record: Record, console: Console) -> None:
     """The narrative's valence, then its units: valence, probability, text with the carriers in
     brackets. Without color it says the same."""
     symbols = ASCII_SYMBOLS if console.options.ascii_only else SYMBOLS
-    group = doc.spans[FU_KEY] if FU_KEY in doc.spans else None
+    group = doc.spans.get(FU_KEY)
     scores = group.attrs.get(SCORES_ATTR) if group is not None else None
     valence = doc._.valence
     title = Text(f"{displayed(str(record.get('id', '')))}: ", style="bold")
@@ -253,7 +253,9 @@ def print_table(doc: "Doc", record: Record, console: Console) -> None:
     labels = list(group.attrs.get(LABELS_ATTR, VALENCES))
     for i, unit in enumerate(group):
         label = unit.label_
-        known = scores is not None and label in labels
+        probability = ""
+        if scores is not None and label in labels:
+            probability = f"{scores[i][labels.index(label)]:.2f}"
         style = STYLES.get(label, "")
         text = Text(style=style)
         offset = unit.start_char
@@ -267,7 +269,7 @@ def print_table(doc: "Doc", record: Record, console: Console) -> None:
         table.add_row(
             str(i + 1),
             Text(f"{symbols.get(label, '')} {label}", style=style),
-            f"{scores[i][labels.index(label)]:.2f}" if known else "",
+            probability,
             text,
         )
     console.print(table)

@@ -7,6 +7,7 @@ import typer
 
 from ..files import atomic_write
 
+
 def compose(
     setting: Annotated[str, typer.Argument(help="A file of configs/settings, such as 'joint'.")],
     output: Annotated[Path, typer.Argument(help="The config to write.")],

@@ -3,8 +3,10 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
@@ -20,6 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+INTERRUPTED = 130  # what Typer exits with on Ctrl-C
+
 # Progress, warnings and errors go here: standard output holds results alone.
 err_console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -30,10 +34,20 @@ def fail(message: str) -> None:
     err_console.print(message, markup=False)
 
 
+def reflowed(command: Callable[..., None]) -> str:
+    """The docstring of a command as help, one line a paragraph, for Typer to wrap."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
 def run() -> None:
     """Entry point of `valence-ec` and `python -m spacy_valence_ec`."""
     try:
         app(prog_name="valence-ec")
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            fail("interrupted: what was already there is as it was")
+        raise
     except ValenceECError as error:
         fail(str(error))
     except OSError as error:
@@ -64,12 +78,12 @@ from . import (  # noqa: E402
     validate,
 )
 
-app.command("analyze", epilog=analyze.EPILOG)(analyze.analyze)
+app.command("analyze", help=reflowed(analyze.analyze), epilog=analyze.EPILOG)(analyze.analyze)
 app.command("compose")(compose.compose)
 app.command("validate")(validate.validate)
 app.command("convert")(convert.convert)
 app.command("stats")(stats.stats)
 app.command("corpus")(corpus.corpus)
-app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command("evaluate", help=reflowed(evaluate.evaluate), epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("finalize")(finalize.finalize)
-app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor)
+app.command("doctor", help=reflowed(doctor.doctor), epilog=doctor.EPILOG)(doctor.doctor)

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from spacy import Language, util
-from spacy.tokens import Doc, DocBin
 from spacy.training import Example
-from spacy.vocab import Vocab
 
 from ..errors import Errors, ValenceECError
 from ..pipeline.gradients import check_gradient_route
 from ..pipeline.units import preset_gold_units
 from ..schema import FU_KEY
+from .docs import read_docs
 
 
 def Corpus(
@@ -24,9 +23,9 @@ def Corpus(
     path: what `valence-ec corpus` wrote.
     gold_units: give each predicted Doc the gold functional units, without their valence, as
         input of the components that need units (teacher forcing). Without, these components
-        need `fu_segmenter` among `training.annotating_components`. spaCy's evaluation copies
-        the words alone, so in `corpora.dev` this changes nothing: there the units are always
-        predicted.
+        need `fu_segmenter` among `training.annotating_components`. In `corpora.dev` it changes
+        nothing where the pipeline has a `fu_segmenter`, which sets units of its own; without
+        one, the other components are evaluated on the gold units.
     limit: at most so many examples, 0 for all.
 
     Before the first example it checks that the pipeline gives the shared encoder its gradient.
@@ -40,7 +39,8 @@ def Corpus(
     def read(nlp: Language) -> Iterator[Example]:
         check_gradient_route(nlp)
         n = 0
-        for reference in read_docs(location, nlp.vocab):
+        docs = (doc for file in corpus_files(location) for doc in read_docs(file, nlp.vocab))
+        for reference in docs:
             if limit and n >= limit:
                 return
             n += 1
@@ -53,20 +53,12 @@ def Corpus(
     return read
 
 
-def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """The Docs of a `.spacy` file or of all those of a folder, in order of their names."""
+def corpus_files(path: Path) -> list[Path]:
+    """The `.spacy` file, or all those of the folder, in order of their names.
+
+    Raises: ValenceECError V011 if there is none.
+    """
     files = sorted(path.glob("**/*.spacy")) if path.is_dir() else [path]
     if not files or not path.exists():
         raise ValenceECError(Errors.V011.format(path=path))
-    for file in files:
-        try:
-            docs = DocBin().from_disk(file)
-        except OSError:
-            raise
-        except Exception as error:
-            # msgpack and zlib each have their own exceptions
-            raise ValenceECError(
-                Errors.V012.format(path=file, why=type(error).__name__)
-            ) from error
-        yield from docs.get_docs(vocab)
-
+    return files

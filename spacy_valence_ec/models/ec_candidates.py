@@ -71,6 +71,15 @@ def _forward(
     docs, units, candidates, unit_of = inputs
     xp = model.ops.xp
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
+    if not len(unit_of):
+        # thinc's layers do not take a batch without a row; the shared encoder still waits for
+        # its gradient.
+
+        def backprop_nothing(d_logits: Floats2d) -> list[Doc]:
+            return backprop_tok2vec([model.ops.alloc2f(*array.shape) for array in vectors])
+
+        return model.ops.alloc2f(0, 1), backprop_nothing
+
     pooled, backprop_candidates = pool_candidates((vectors, candidates), is_train)
     pooled_units, backprop_units = pool_units((vectors, units), is_train)
     logits, backprop_classify = classify(xp.hstack([pooled, pooled_units[unit_of]]), is_train)

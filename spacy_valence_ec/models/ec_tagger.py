@@ -1,6 +1,7 @@
 """Network of `ec_tagger` over tokens: outside, beginning or inside of a carrier?"""
 
 from collections.abc import Callable
+from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array
@@ -79,10 +80,10 @@ def _join(
     """Append to each token's vector the vector of the unit that holds it."""
     xp = model.ops.xp
     width = pooled.shape[1]
-    rows: list[tuple[Floats2d, Floats2d]] = []  # of each Doc: unit of each token or -1, and mask
+    rows: list[tuple[Any, Any]] = []  # of each Doc: the unit of each token, and if it has one
     joined: list[Floats2d] = []
     first = 0
-    offsets = units.dataXd
+    offsets: Any = units.dataXd
     for array, n_units in zip(vectors, span_lengths(units), strict=True):
         spans = offsets[first : first + n_units]
         # Units are in order and disjoint: a token's unit is the last one that starts before it.

@@ -14,9 +14,7 @@ def skip_when_empty(
     return Model("skip_when_empty", _forward, init=_init, layers=[layer], refs={"output": output})
 
 
-def _init(
-    model: Model, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None
-) -> None:
+def _init(model: Model, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None) -> None:
     if X and not any(len(array) for array in X):
         X = [model.ops.alloc2f(1, X[0].shape[1])]  # only the width counts here
     model.layers[0].initialize(X=X, Y=Y)

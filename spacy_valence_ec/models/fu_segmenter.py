@@ -26,4 +26,3 @@ def FunctionalUnitSegmenter(
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output)
     return model
-

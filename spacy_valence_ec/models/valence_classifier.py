@@ -27,7 +27,7 @@ def ValenceClassifier(
     nO: number of labels, set from the data.
     """
     output: Model[Floats2d, Floats2d] = Linear(nO=nO, init_W=zero_init)
-    classify = with_array(output)
+    classify: Model[list[Floats2d], list[Floats2d]] = with_array(output)
     if context is not None:
         classify = chain(context, classify)
     classify = skip_when_empty(classify, output)

@@ -82,7 +82,7 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
             list(docs),
             ragged_offsets(units, ops),
             ragged_offsets([spans[:, :2] for spans in candidates], ops),
-            ops.asarray1i(np.concatenate([np.zeros(0, dtype="int32"), *unit_of])),
+            ops.asarray1i(np.concatenate([np.zeros(0, dtype="int32"), *unit_of]).tolist()),
         )
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -130,9 +130,7 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
         x = self.to_cpu(scores).reshape(-1)
         loss = float((weights * (np.logaddexp(0.0, x) - x * target)).sum())
         gradient = weights * (sigmoid(x) - target) * (self.loss_weight / total)
-        return self.loss_weight * loss / total, self.model.ops.asarray2f(
-            gradient[:, None].astype("float32")
-        )
+        return self.loss_weight * loss / total, self.from_cpu(gradient[:, None])
 
     def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
         found = self.annotated(examples)
@@ -153,9 +151,7 @@ def gold_judgments(example: Example, candidates: np.ndarray) -> np.ndarray:
     content = content_mask(example.predicted)
     return np.asarray(
         [
-            any(
-                shares_content((int(start), int(end)), carrier, content) for carrier in carriers
-            )
+            any(shares_content((int(start), int(end)), carrier, content) for carrier in carriers)
             for start, end, _ in candidates
         ],
         dtype=int,

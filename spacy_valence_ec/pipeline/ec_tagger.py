@@ -244,9 +244,8 @@ class EmotionCarrierTagger(CarrierPipe):
         gradient[np.arange(len(flat)), flat] -= 1.0
         gradient *= token_weights[:, None] * (self.loss_weight / total)
         ends = np.cumsum([len(doc) for doc in docs])[:-1]
-        return self.loss_weight * loss / total, [
-            self.model.ops.asarray2f(part.astype("float32")) for part in np.split(gradient, ends)
-        ]
+        gradients = [self.from_cpu(part) for part in np.split(gradient, ends)]
+        return self.loss_weight * loss / total, gradients
 
     def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
         found = self.annotated(examples)

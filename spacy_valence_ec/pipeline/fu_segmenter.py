@@ -147,7 +147,7 @@ class FunctionalUnitSegmenter(Head):
             x = self.to_cpu(logits)[:, 0]
             loss += float((mask * (np.logaddexp(0.0, x) - x * target)).sum())
             gradient = mask * (sigmoid(x) - target) * (self.loss_weight / total)
-            gradients.append(self.model.ops.asarray2f(gradient[:, None].astype("float32")))
+            gradients.append(self.from_cpu(gradient[:, None]))
         return self.loss_weight * loss / total, gradients
 
     def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:

@@ -13,6 +13,7 @@ from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
 
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..extensions import install_extensions
@@ -169,18 +170,17 @@ class Head(TrainablePipe):
                 continue
             if doc.tensor.shape[0] != len(doc):
                 raise ValenceECError(
-                    Errors.V002.format(
-                        name=self.name, n=len(doc), upstream=upstream_name(listener)
-                    )
+                    Errors.V002.format(name=self.name, n=len(doc), upstream=upstream_name(listener))
                 )
             total += len(doc)
             empty = ~doc.tensor.any(axis=1)
             if empty.any():
-                missing += sum(1 for i in np.flatnonzero(self.to_cpu(empty)) if has_text(doc, i))
+                rows = np.flatnonzero(self.to_cpu(empty)).tolist()
+                missing += sum(not doc[i].is_space for i in rows)
         if missing:
-            warnings.warn(
-                Warnings.W002.format(n=missing, total=total), ValenceECWarning, stacklevel=2
-            )
+            # From this line for every head: Python shows one message of one place only once.
+            message = Warnings.W002.format(n=missing, total=total)
+            warnings.warn(message, ValenceECWarning, stacklevel=1)
 
     def require_units(self, docs: Iterable[Doc]) -> None:
         """Raises: ValenceECError V001 for a Doc that has no group of units."""
@@ -189,6 +189,11 @@ class Head(TrainablePipe):
 
     def to_cpu(self, array: Any) -> np.ndarray:
         return np.asarray(self.model.ops.to_numpy(array))
+
+    def from_cpu(self, array: np.ndarray) -> Floats2d:
+        """A float32 matrix on the device of the model."""
+        matrix: Any = array.astype("float32")
+        return self.model.ops.asarray2f(matrix)
 
     def set_class_weights(self, counts: dict[str, int]) -> None:
         """Resolve the setting `class_weights` by how often each class occurs in the data.
@@ -221,11 +226,6 @@ class Head(TrainablePipe):
         """The weight of each label, float32 (len(labels),): 1 without a setting."""
         weights = self.cfg["class_weights"] or {}
         return np.asarray([weights.get(label, 1.0) for label in labels], dtype="float32")
-
-
-def has_text(doc: Doc, i: int) -> bool:
-    """Whether a token holds anything an encoder could read."""
-    return not doc[int(i)].is_space
 
 
 def find_listener(model: Model) -> Any | None:

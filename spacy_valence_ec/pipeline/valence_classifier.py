@@ -148,9 +148,7 @@ class ValenceClassifier(Head):
         gradient = np.exp(log_p)
         gradient[rows, target[rows]] -= 1.0
         gradient *= weights[:, None] * (self.loss_weight / total)
-        return self.loss_weight * loss / total, self.model.ops.asarray2f(
-            gradient.astype("float32")
-        )
+        return self.loss_weight * loss / total, self.from_cpu(gradient)
 
     def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
         sample: list[Example] = []

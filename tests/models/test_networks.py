@@ -10,6 +10,7 @@ from spacy import registry
 from thinc.api import Linear, Model, NumpyOps
 from thinc.types import Ragged
 
+from spacy_valence_ec.models.blocks import BlockwiseEncoder
 from spacy_valence_ec.models.ec_candidates import CarrierCandidateClassifier
 from spacy_valence_ec.models.ec_tagger import CarrierTagger, _join
 from spacy_valence_ec.models.empty import skip_when_empty
@@ -212,3 +213,18 @@ def test_neighboring_units_count_when_there_is_a_context(context: bool) -> None:
     after = model.predict((vectors, ragged(UNITS)))
     changed = np.abs(after - before).max(axis=1) > 1e-4
     assert changed.tolist() == [context, True, False]
+
+
+@pytest.mark.parametrize("lengths", [(1, 30, 7), (31, 0, 9, 10), (101,), (0,), (23, 29)])
+def test_encoding_in_blocks_is_encoding_the_whole(lengths: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(3)
+    vectors = [rng.normal(size=(n, WIDTH)).astype("float32") for n in lengths]
+    whole = ready(built(**{**ENCODER, "depth": 3}, width=WIDTH), vectors)
+    blocks = BlockwiseEncoder(whole, block_size=10, margin=3)
+    for mine, expected in zip(blocks.predict(vectors), whole.predict(vectors), strict=True):
+        np.testing.assert_allclose(mine, expected, atol=1e-5)
+    if sum(lengths):
+        Y, backprop = blocks(vectors, is_train=True)
+        expected_gradient = whole(vectors, is_train=True)[1](Y)
+        for mine, expected in zip(backprop(Y), expected_gradient, strict=True):
+            np.testing.assert_allclose(mine, expected, atol=1e-5)

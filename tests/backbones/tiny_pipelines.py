@@ -1,0 +1,53 @@
+"""A joint pipeline on a tiny transformer: its config, and what training it gives."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from helpers import ROOT
+from spacy import Language
+from thinc.api import Config
+
+from spacy_valence_ec.configs import compose_config
+
+Initialize = Callable[..., Language]
+
+
+@dataclass(frozen=True)
+class TrainedPipeline:
+    """A joint pipeline that was trained and packaged, and whose encoder's folder is gone."""
+
+    model: Path  # what `spacy train` wrote
+    package: Path  # what `spacy package` wrote
+    encoder: Path  # the folder that was deleted
+    weights: dict[str, torch.Tensor]  # of the encoder before the training
+    log: list[dict[str, Any]]  # of each evaluation
+
+
+def composed(encoder: Path, corpus: Path) -> Config:
+    config = compose_config("joint", str(encoder), configs=ROOT / "configs")
+    config["paths"].update(train=str(corpus), dev=str(corpus))
+    return config
+
+
+def transformer(nlp: Language) -> torch.nn.Module:
+    """The Hugging Face model inside the pipeline."""
+    (model,) = (
+        node.shims[0]._model
+        for node in nlp.get_pipe("tok2vec").model.walk()  # type: ignore[attr-defined]
+        if node.shims
+    )
+    assert isinstance(model, torch.nn.Module)
+    return model
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A tiny encoder gains nothing by more, and suffers where other programs run."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

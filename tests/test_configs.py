@@ -1,0 +1,126 @@
+"""Configs put together from a setting and a backbone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import ROOT
+from spacy.util import load_model_from_config
+from thinc.api import Config
+
+from spacy_valence_ec.configs import compose_config
+from spacy_valence_ec.errors import ValenceECError
+
+CONFIGS = ROOT / "configs"
+HEADS = ["fu_segmenter", "valence_classifier", "ec_tagger"]
+
+
+def compose(setting: str, backbone: str, **options: Any) -> Config:
+    """As `spacy train` reads it from a file."""
+    config = compose_config(setting, backbone, configs=CONFIGS, **options)
+    return Config().from_str(config.to_str())
+
+
+def check_widths(config: Config, width: int) -> None:
+    assert config["backbone"]["width"] == width
+    for head in HEADS:
+        listener = config["components"][head]["model"]["tok2vec"]
+        assert listener["width"] == width
+        assert listener["upstream"] == "tok2vec"
+
+
+def test_joint_on_embedded() -> None:
+    config = compose("joint", "embedded", seed=5, max_epochs=3)
+    check_widths(config, 96)
+    assert config["nlp"]["pipeline"] == ["tok2vec", *HEADS]
+    assert config["training"]["seed"] == config["system"]["seed"] == 5
+    assert config["training"]["max_epochs"] == 3
+    assert config["training"]["gpu_allocator"] is None
+    assert compose("joint", "embedded")["training"]["max_epochs"] > 0
+    nlp = load_model_from_config(config, auto_fill=True, validate=True)
+    encoder = nlp.get_pipe("tok2vec")
+    assert encoder.listening_components == HEADS  # type: ignore[attr-defined]
+    assert encoder.model.get_dim("nO") == 96  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "name"),
+    [
+        ("alberto", "m-polignano-uniba/bert_uncased_L-12_H-768_A-12_italian_alb3rt0"),
+        ("xlm-roberta", "xlm-roberta-base"),
+    ],
+)
+def test_joint_on_a_named_transformer(backbone: str, name: str) -> None:
+    """Without network: nothing is asked of the hub before training."""
+    config = compose("joint", backbone, gpu_allocator="pytorch")
+    check_widths(config, 768)
+    model = config["components"]["tok2vec"]["model"]
+    assert config["components"]["tok2vec"]["factory"] == "tok2vec"
+    assert model["@architectures"] == "spacy-transformers.Tok2VecTransformer.v3"
+    assert model["name"] == config["backbone"]["name"] == name
+    assert model["tokenizer_config"]["use_fast"] is True
+    assert 0 < model["tokenizer_config"]["model_max_length"] <= 512
+    spans = model["get_spans"]
+    assert spans["@span_getters"] == "spacy-transformers.strided_spans.v1"
+    assert 0 < spans["stride"] < spans["window"]
+    assert config["training"]["gpu_allocator"] == "pytorch"
+    assert "extends" not in config
+
+
+def encoder_folder(folder: Path, **fields: Any) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **fields}))
+    return folder
+
+
+def test_joint_on_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder_folder(tmp_path / "mine" / "bert", hidden_size=48, num_attention_heads=4)
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine/bert", str(tmp_path / "mine" / "bert")):
+        config = compose("joint", name)
+        check_widths(config, 48)
+        model = config["components"]["tok2vec"]["model"]
+        # Absolute: the config works from any folder.
+        assert model["name"] == str(tmp_path / "mine" / "bert")
+
+
+@pytest.mark.parametrize(
+    ("fields", "max_length"),
+    [
+        ({"model_type": "bert", "max_position_embeddings": 128}, 128),
+        ({"model_type": "bert", "max_position_embeddings": 4096}, 512),
+        ({"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1}, 512),
+        ({"model_type": "camembert", "max_position_embeddings": 130, "pad_token_id": 1}, 128),
+    ],
+)
+def test_windows_fit_the_positions_of_the_encoder(
+    tmp_path: Path, fields: dict[str, Any], max_length: int
+) -> None:
+    folder = encoder_folder(tmp_path / "encoder", hidden_size=32, **fields)
+    model = compose("joint", str(folder))["components"]["tok2vec"]["model"]
+    assert model["tokenizer_config"]["model_max_length"] == max_length
+    assert model["get_spans"]["window"] == max_length // 4
+    assert model["get_spans"]["stride"] < model["get_spans"]["window"]
+
+
+def test_unknown_setting_and_backbones(tmp_path: Path) -> None:
+    with pytest.raises(ValenceECError, match=r"C001.*'jiont'.*joint"):
+        compose("jiont", "embedded")
+    with pytest.raises(ValenceECError, match=r"C002.*'no/such/model'.*alberto, embedded, xlm"):
+        compose("joint", "no/such/model")
+    with pytest.raises(ValenceECError, match="C003.*config.json"):
+        compose("joint", str(tmp_path))
+    # No encoder: nothing says how wide it is.
+    (tmp_path / "config.json").write_text('{"model_type": "unheard-of"}')
+    with pytest.raises(ValenceECError, match="C002"):
+        compose("joint", str(tmp_path))
+
+
+def test_generic_half_is_no_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`transformer.cfg` has no name of its own: 'transformer' can only be a folder."""
+    monkeypatch.chdir(tmp_path)
+    encoder_folder(tmp_path / "transformer", hidden_size=16)
+    config = compose("joint", "transformer")
+    check_widths(config, 16)
+    assert config["backbone"]["name"] == str(tmp_path / "transformer")

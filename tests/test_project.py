@@ -1,0 +1,344 @@
+"""project.yml, by running it: from annotated narratives to an installed pipeline."""
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+from weasel.util import load_project_config
+
+if TYPE_CHECKING:
+    from small_project import SmallProject
+
+pytest_plugins = ["small_project"]
+
+ROOT = Path(__file__).parents[1]
+
+# The names of the design.
+METRICS = {
+    "fu_boundary_p",
+    "fu_boundary_r",
+    "fu_boundary_f",
+    "fu_f",
+    "fu_windowdiff",
+    "valence_macro_f",
+    "valence_f_negative",
+    "valence_f_neutral",
+    "valence_f_positive",
+    "e2e_valence_macro_f",
+    "ec_macro_f",
+    "ec_token_f",
+    "ec_exact_f",
+    "ec_partial_f",
+    "joint_f",
+}
+ON_PERSON = "Ieri sono andata dal medico. Finalmente mi hanno tolto il gesso!"
+SKIPPED = "Skipping '{}': nothing changed"
+
+Dry = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def config(small_project: "SmallProject") -> dict[str, Any]:
+    """project.yml with its variables put in."""
+    return dict(load_project_config(small_project.folder))
+
+
+@pytest.fixture
+def project_copy(small_project: "SmallProject", tmp_path: Path) -> Path:
+    """A copy of the project after its workflow, to run more in."""
+    return copytree(small_project.folder, tmp_path / "copy")
+
+
+@pytest.fixture
+def dry(monkeypatch: pytest.MonkeyPatch) -> Dry:
+    """What `spacy project run ... --dry` prints; it runs nothing."""
+
+    def call(folder: Path, *args: object) -> str:
+        from spacy.cli import app
+
+        monkeypatch.chdir(folder)
+        result = CliRunner().invoke(
+            app, ["project", "run", str(args[0]), ".", *map(str, args[1:]), "--dry"]
+        )
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return call
+
+
+def project_run(
+    project: "SmallProject", folder: Path, *args: object
+) -> subprocess.CompletedProcess[str]:
+    return project.run("-m", "spacy", "project", "run", args[0], ".", *args[1:], cwd=folder)
+
+
+def times(folder: Path) -> dict[str, int]:
+    """When each file was written."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    return {str(path): path.stat().st_mtime_ns for path in files}
+
+
+def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict[str, Any]) -> None:
+    commands = {command["name"]: command for command in config["commands"]}
+    assert config["workflows"]["all"] == list(commands)
+    assert {"validate", "corpus", "train-joint", "evaluate"} <= set(commands)
+    assert {"package", "install", "analyze-sample"} <= set(commands)
+    for workflow in config["workflows"].values():
+        there = {"configs", config["vars"]["data"]}
+        for name in workflow:
+            assert set(commands[name].get("deps", ())) <= there, name
+            there.update(commands[name].get("outputs", ()))
+
+
+def test_every_variable_is_used_and_nothing_else(config: dict[str, Any]) -> None:
+    used = set(re.findall(r"\$\{vars\.(\w+)\}", (ROOT / "project.yml").read_text("utf-8")))
+    assert used == set(config["vars"])
+    assert used >= {"data", "backbone", "seed", "gpu", "epochs"}
+
+
+def test_every_command_ran_and_left_its_outputs(
+    small_project: "SmallProject", config: dict[str, Any]
+) -> None:
+    ran = re.findall(r"^=+ ([\w-]+) =+$", small_project.output, flags=re.MULTILINE)
+    assert ran == config["workflows"]["all"]
+    assert "Traceback" not in small_project.output
+    outputs = [output for command in config["commands"] for output in command.get("outputs", ())]
+    assert len(outputs) >= 7
+    for output in outputs:
+        path = small_project.folder / output
+        assert times(path) if path.is_dir() else path.stat().st_size, output
+
+
+def test_progress_and_results_are_shown(small_project: "SmallProject") -> None:
+    output = small_project.output
+    assert re.search(r"^E +# +LOSS", output, flags=re.MULTILINE)
+    assert "valid narratives, 0 problems" in output
+    assert re.search(r"train .*%", output)  # the parts of the corpus
+    assert "valence_macro_f" in output
+    samples = (ROOT / "corpus" / "sample.jsonl").read_text("utf-8").splitlines()
+    assert len(samples) == 3
+    for line in samples:
+        assert f"\n{json.loads(line)['id']}: " in output
+
+
+def test_the_pipeline_loads_from_any_folder_and_has_the_accessors(
+    small_project: "SmallProject", tmp_path: Path
+) -> None:
+    script = tmp_path / "use.py"
+    script.write_text(
+        f"""
+import json, spacy, it_valence_ec
+nlp = spacy.load("it_valence_ec")
+doc, empty = nlp({ON_PERSON!r}), nlp("")
+units = doc._.functional_units
+print(json.dumps({{
+    "file": it_valence_ec.__file__,
+    "pipeline": nlp.pipe_names,
+    "text": "".join(unit.text for unit in units).replace(" ", ""),
+    "valences": [unit._.valence for unit in units],
+    "carriers": [c.text for unit in units for c in unit._.emotion_carriers],
+    "all_carriers": [c.text for c in doc._.emotion_carriers],
+    "arc": doc._.valence_arc,
+    "valence": doc._.valence,
+    "score": doc._.valence_score,
+    "scores": doc[0:2]._.valence_scores,
+    "unit": doc[0]._.functional_unit.text,
+    "is_carrier": doc[0]._.is_emotion_carrier,
+    "empty": [empty._.valence, empty._.functional_units, empty._.valence_arc],
+}}))
+""",
+        encoding="utf-8",
+    )
+    done = small_project.run("-W", "error", script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert Path(found["file"]).is_relative_to(small_project.environment)
+    assert found["pipeline"][:4] == ["tok2vec", "fu_segmenter", "valence_classifier", "ec_tagger"]
+    assert found["text"] == ON_PERSON.replace(" ", "")
+    assert set(found["valences"]) <= {"negative", "neutral", "positive"}
+    assert found["valence"] in {"negative", "neutral", "positive", "mixed"}
+    assert found["carriers"] == found["all_carriers"]
+    assert len(found["arc"]) == len(found["valences"])
+    assert found["score"] == pytest.approx(sum(found["arc"]) / len(found["arc"]))
+    assert sum(found["scores"].values()) == pytest.approx(1.0, abs=1e-5)
+    assert ON_PERSON.startswith(found["unit"])
+    assert type(found["is_carrier"]) is bool
+    assert found["empty"] == ["neutral", [], []]
+
+
+def test_the_users_own_pipeline_is_not_replaced(small_project: "SmallProject") -> None:
+    """Of this test suite, not of the project: pip had to leave this environment alone."""
+    try:
+        outside = importlib.metadata.distribution("it_valence_ec")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    assert Path(str(outside.locate_file("."))).is_relative_to(sys.prefix)
+    made = (small_project.folder / "project.yml").stat().st_mtime
+    assert Path(str(outside.locate_file("it_valence_ec/meta.json"))).stat().st_mtime < made
+
+
+def test_the_package_says_what_it_is_and_what_it_needs(
+    small_project: "SmallProject", config: dict[str, Any]
+) -> None:
+    (output,) = next(c["outputs"] for c in config["commands"] if c["name"] == "package")
+    with zipfile.ZipFile(small_project.folder / output) as wheel:
+        names = wheel.namelist()
+        meta = json.loads(wheel.read("it_valence_ec/meta.json"))
+        (metadata,) = (wheel.read(name).decode() for name in names if name.endswith("/METADATA"))
+    assert (meta["lang"], meta["name"], meta["version"]) == ("it", "valence_ec", "0.1.0")
+    required = {re.split(r"[<>=]", requirement)[0] for requirement in meta["requirements"]}
+    assert required == {"spacy", "spacy_valence_ec"}
+    for requirement in required:
+        assert re.search(rf"^Requires-Dist: {requirement}\b", metadata, flags=re.MULTILINE)
+    expected = json.loads((ROOT / "configs" / "meta.json").read_text("utf-8"))
+    assert expected["description"]
+    assert expected["license"] == "MIT"
+    assert {key: meta[key] for key in expected} == expected
+    assert f"Summary: {expected['description']}" in metadata
+    assert meta["performance"]["fu_f"] is not None
+    # No file of the corpus travels along.
+    assert not [name for name in names if name.endswith((".jsonl", ".spacy"))]
+
+
+def test_the_package_holds_no_word_of_the_corpus(small_project: "SmallProject") -> None:
+    """But those that every Italian pipeline of spaCy holds."""
+    import spacy
+
+    lines = (small_project.folder / "corpus" / "narratives.jsonl").read_text("utf-8").splitlines()
+    words = {word for line in lines for word in re.findall(r"\w{4,}", json.loads(line)["text"])}
+    known = set(spacy.blank("it").vocab.strings)
+    folder = small_project.folder / "training" / "joint" / "model-best"
+    stored = set(json.loads((folder / "vocab" / "strings.json").read_text("utf-8")))
+    assert len(words - known) > 500
+    assert not (words - known) & stored
+
+
+def test_every_metric_of_the_design_is_measured(small_project: "SmallProject") -> None:
+    metrics = json.loads((small_project.folder / "metrics" / "joint.json").read_text("utf-8"))
+    assert set(metrics) >= METRICS
+    for name in METRICS:
+        assert metrics[name] is None or 0.0 <= metrics[name] <= 1.0, name
+    test = (small_project.folder / "data" / "test.jsonl").read_text("utf-8").splitlines()
+    assert metrics["n_narratives"] == len(test) > 0
+    assert metrics["n_units"] == sum(len(json.loads(line)["units"]) for line in test)
+
+
+def test_an_unchanged_step_is_skipped(small_project: "SmallProject", project_copy: Path) -> None:
+    before = {name: times(project_copy / name) for name in ("data", "training", "metrics")}
+    done = project_run(small_project, project_copy, "joint", "--vars.epochs", 2)
+    assert done.returncode == 0, done.stderr
+    for name in ("corpus", "train-joint", "evaluate"):
+        assert SKIPPED.format(name) in done.stdout
+    assert "Running command" not in done.stdout
+    assert {name: times(project_copy / name) for name in before} == before
+
+
+def test_a_users_own_file_and_training_alone(
+    small_project: "SmallProject", project_copy: Path, tmp_path: Path, dry: Dry
+) -> None:
+    """Other data, at an absolute path: its split is made anew, and what depends on it."""
+    from small_project import some_narratives
+
+    data = tmp_path / "my_narratives.jsonl"
+    # Narratives of her own: the ids and names are others.
+    lines = [json.loads(line) for line in some_narratives(4, 2)]
+    mine = [
+        {**line, "id": "my-" + line["id"], "narrator": "p" + line["narrator"]} for line in lines
+    ]
+    data.write_text("".join(json.dumps(line) + "\n" for line in mine), encoding="utf-8")
+    best = project_copy / "training" / "joint" / "model-best"
+    before = times(best)
+
+    done = project_run(small_project, project_copy, "corpus", "--vars.data", data)
+    assert done.returncode == 0, done.stderr
+    parts = [project_copy / "data" / f"{part}.jsonl" for part in ("train", "dev", "test")]
+    split = [json.loads(line)["id"] for part in parts for line in part.open(encoding="utf-8")]
+    assert sorted(split) == sorted(line["id"] for line in mine)
+
+    done = project_run(small_project, project_copy, "train-joint", "--vars.epochs", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert SKIPPED.format("train-joint") not in done.stdout
+    after = times(best)
+    assert all(after[path] > time for path, time in before.items())
+
+    output = dry(project_copy, "joint", "--vars.data", data, "--vars.epochs", 1)
+    assert SKIPPED.format("corpus") in output
+    assert SKIPPED.format("train-joint") in output
+    assert SKIPPED.format("evaluate") not in output
+
+
+def test_narratives_that_break_a_rule_stop_the_workflow(
+    small_project: "SmallProject", project_copy: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "broken.jsonl"
+    data.write_text('{"id": "n1", "text": "un segreto"}\n', encoding="utf-8")
+    before = times(project_copy)
+    done = project_run(small_project, project_copy, "all", "--vars.data", data)
+    assert done.returncode == 1
+    assert f"{data}:1: n1: [units-missing]" in done.stderr
+    assert "segreto" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "corpus" not in done.stdout.split("validate", 1)[1]
+    assert times(project_copy) == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("backbone", "alberto", "compose joint training/joint.cfg --backbone alberto "),
+        ("backbone", "/models/my-bert", "--backbone /models/my-bert "),
+        ("seed", 3, "corpus corpus/narratives.jsonl data --seed 3"),
+        ("epochs", 7, "--max-epochs 7 "),
+        ("gpu", 0, "--gpu-id 0"),
+    ],
+)
+def test_variables_reach_the_commands(
+    dry: Dry, tmp_path: Path, variable: str, value: object, expected: str
+) -> None:
+    from small_project import copy_project
+
+    folder = tmp_path / "project"
+    copy_project(folder)
+    output = dry(folder, "all", f"--vars.{variable}", value)
+    assert expected in output.replace("\n", " ") + " "
+
+
+def test_a_pipeline_of_another_name_is_packaged_installed_and_used(
+    dry: Dry, small_project: "SmallProject"
+) -> None:
+    options = ("--vars.name", "valence_ec_clinic", "--vars.version", "1.2.3")
+    output = dry(small_project.folder, "all", *options)
+    wheel = "packages/it_valence_ec_clinic-1.2.3/dist/it_valence_ec_clinic-1.2.3-py3-none-any.whl"
+    assert "packages --name valence_ec_clinic --version 1.2.3 " in output
+    assert output.count(wheel) == 1  # what pip is given
+    assert "analyze corpus/sample.jsonl --model it_valence_ec_clinic " in output
+
+
+def test_the_documentation_of_the_project_is_up_to_date(
+    small_project: "SmallProject", tmp_path: Path
+) -> None:
+    """Its section is in one file: README.md or docs/project.md."""
+    target = tmp_path / "project.md"
+    done = small_project.run("-m", "spacy", "project", "document", ".", "--output", target)
+    assert done.returncode == 0, done.stderr
+    generated = target.read_text("utf-8")
+    marker = generated.splitlines()[0]
+    assert "AUTO-GENERATED DOCS START" in marker
+    candidates = [ROOT / "README.md", ROOT / "docs" / "project.md"]
+    (holder,) = [path for path in candidates if path.exists() and marker in path.read_text("utf-8")]
+    if holder.parent != ROOT:
+        # The link that spaCy writes is that of a file beside project.yml.
+        generated = generated.replace("](project.yml)", "](../project.yml)")
+    assert generated.strip() in holder.read_text("utf-8"), (
+        f"outdated: python -m spacy project document . --output {holder.relative_to(ROOT)}"
+    )
