@@ -1,6 +1,7 @@
 """The corpus reader of the training config: DocBin files to examples."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from spacy import Language, util
@@ -38,12 +39,8 @@ def Corpus(
 
     def read(nlp: Language) -> Iterator[Example]:
         check_gradient_route(nlp)
-        n = 0
         docs = (doc for file in corpus_files(location) for doc in read_docs(file, nlp.vocab))
-        for reference in docs:
-            if limit and n >= limit:
-                return
-            n += 1
+        for reference in islice(docs, limit or None):
             predicted = nlp.make_doc(reference.text)
             example = Example(predicted, reference)
             if gold_units and FU_KEY in reference.spans:

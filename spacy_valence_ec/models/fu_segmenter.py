@@ -19,7 +19,7 @@ def FunctionalUnitSegmenter(
         `spacy.MaxoutWindowEncoder.v2`; None where the encoder is deep enough.
     """
     output: Model[Floats2d, Floats2d] = Linear(nO=1, init_W=zero_init)
-    decide = with_array(output)
+    decide: Model[list[Floats2d], list[Floats2d]] = with_array(output)
     if encode is not None:
         decide = chain(encode, decide)
     model: Model[list[Doc], list[Floats2d]] = chain(tok2vec, skip_when_empty(decide, output))

@@ -1,6 +1,7 @@
 """Span groups as the Ragged arrays that networks read, and pooling of token vectors over them."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from spacy.ml.extract_spans import extract_spans
@@ -21,7 +22,8 @@ def ragged_offsets(offsets: Sequence[np.ndarray], ops: Ops) -> Ragged:
     (n_docs,)."""
     data = np.concatenate(offsets) if offsets else np.zeros((0, 2), dtype="int32")
     lengths = [len(spans) for spans in offsets]
-    return Ragged(ops.asarray2i(data.astype("int32")), ops.asarray1i(lengths))
+    rows: Any = data.astype("int32")
+    return Ragged(ops.asarray2i(rows), ops.asarray1i(lengths))
 
 
 def span_lengths(spans: Ragged) -> list[int]:
@@ -43,14 +45,15 @@ def pool_spans(reducer: Model[Ragged, Floats2d]) -> Model[tuple[list[Floats2d], 
 def _init(
     model: Model, X: tuple[list[Floats2d], Ragged] | None = None, Y: Floats2d | None = None
 ) -> None:
-    extract, reducer = model.layers
+    extract: Model = model.layers[0]
+    reducer: Model = model.layers[1]
     if X is not None:
         vectors, spans = X
         tokens = _as_ragged(model.ops, vectors)
         if len(spans.dataXd):
             sample = extract.predict((tokens, spans))
         else:  # a reducer cannot take nothing: only the width counts here
-            sample = Ragged(model.ops.alloc2f(1, tokens.dataXd.shape[1]), model.ops.asarray1i([1]))
+            sample = Ragged(model.ops.alloc2f(1, vectors[0].shape[1]), model.ops.asarray1i([1]))
         reducer.initialize(X=sample, Y=Y)
     else:
         reducer.initialize(Y=Y)

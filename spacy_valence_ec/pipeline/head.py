@@ -88,6 +88,7 @@ class Head(TrainablePipe):
         validate_examples(examples, f"{type(self).__name__}.update")
         set_dropout_rate(self.model, drop)
         docs = [example.predicted for example in examples]
+        fit_empty_gradients(find_listener(self.model))
         scores, backprop = self.model.begin_update(self.model_input(docs))
         with np.errstate(invalid="ignore", over="ignore"):
             loss, d_scores = self.get_loss(examples, scores)
@@ -231,6 +232,20 @@ class Head(TrainablePipe):
 def find_listener(model: Model) -> Any | None:
     """The listener inside a component's model, or None if it has an encoder of its own."""
     return next((node for node in model.walk() if isinstance(node, Tok2VecListener)), None)
+
+
+def fit_empty_gradients(listener: Any | None) -> None:
+    """Let the listener pass back the gradient of an empty Doc in the shape of its vectors: a
+    transformer gives it (0, 0), the gradient is (0, width), and numpy cannot add them."""
+    if listener is None or not listener._outputs or all(map(len, listener._outputs)):
+        return
+    outputs, backprop = listener._outputs, listener._backprop
+
+    def fitting(gradients: list[Floats2d]) -> Any:
+        pairs = zip(gradients, outputs, strict=True)
+        return backprop([dY if len(Y) else dY.reshape(Y.shape) for dY, Y in pairs])
+
+    listener.receive(listener._batch_id, outputs, fitting)
 
 
 def upstream_name(listener: Any) -> str:
