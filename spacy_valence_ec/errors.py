@@ -66,6 +66,11 @@ class Errors:
         "training data."
     )
 
+    A001 = (
+        "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "
+        "another text."
+    )
+
     C001 = "[C001] No setting '{name}' in {folder}. There are: {known}."
     C002 = (
         "[C002] '{name}' is no backbone: neither one of {known}, nor a local folder, nor a model "

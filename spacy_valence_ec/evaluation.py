@@ -47,13 +47,13 @@ def evaluate(
     are None when another component sets units of its own. Counts of the gold data:
     `n_narratives`, `n_units`, `n_carriers`, `n_tokens`. The metrics are defined in `metrics`.
 
-    Offsets of narratives that do not fall on the token edges of `nlp` give a warning (W001).
+    `nlp.max_length`, a limit that guards parsers, is raised to the longest text. Offsets of
+    narratives that do not fall on the token edges of `nlp` give a warning (W001).
     Raises: ValenceECError M001 when nothing is annotated.
     """
     references = [doc for doc in _references(nlp, data) if FU_KEY in doc.spans]
     if not references:
         raise ValenceECError(Errors.M001.format(key=FU_KEY))
-    nlp.max_length = max(nlp.max_length, *(len(doc.text) for doc in references))
 
     start = time.perf_counter()
     docs = (nlp.make_doc(reference.text) for reference in references)
@@ -97,11 +97,13 @@ def _references(nlp: Language, data: Iterable[Narrative | Doc | Example]) -> Ite
     snappings = []
     for item in data:
         if isinstance(item, Narrative):
+            nlp.max_length = max(nlp.max_length, len(item.text))
             doc, snapping = narrative_to_doc(item, nlp)
             snappings.append(snapping)
-            yield doc
         else:
-            yield item.reference if isinstance(item, Example) else item
+            doc = item.reference if isinstance(item, Example) else item
+            nlp.max_length = max(nlp.max_length, len(doc.text))
+        yield doc
     Snapping.merged(snappings).warn()
 
 

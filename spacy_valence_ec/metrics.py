@@ -13,6 +13,7 @@ Conventions, the same everywhere:
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -231,6 +232,19 @@ def joint_metrics(pairs: Sequence[Pair]) -> Metrics:
     """`joint_p/r/f` over units: one is right when its edges, its valence and its set of carriers
     are."""
     return _named("joint", _set_scores([(g.joint_units(), p.joint_units()) for g, p in pairs]))
+
+
+def cohen_kappa(first: Sequence[object], second: Sequence[object]) -> float | None:
+    """Agreement of two annotators over the same items, corrected for chance (Cohen 1960): 1.0 when
+    they always agree, 0.0 as by chance; None without items, or when chance alone explains all,
+    because both gave one and the same label throughout."""
+    if not first:
+        return None
+    n = len(first)
+    observed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    counts, others = Counter(first), Counter(second)
+    by_chance = sum(counts[label] * others[label] for label in counts) / n**2
+    return (observed - by_chance) / (1 - by_chance) if by_chance < 1 else None
 
 
 def _set_scores(sets: Sequence[tuple[set, set]]) -> Metrics:

@@ -208,7 +208,7 @@ def initialized(nlp: Language, *, seed: int = 0, scale: float = 0.3) -> Language
     nlp.initialize(lambda: examples_of(nlp))
     rng = np.random.default_rng(seed)
     for _, component in nlp.pipeline:
-        for node in component.model.walk():  # type: ignore[attr-defined]
+        for node in component.model.walk():
             for name in node.param_names:
                 shape = node.get_param(name).shape
                 node.set_param(name, rng.normal(0.0, scale, shape).astype("float32"))
@@ -235,9 +235,9 @@ def step(
     nlp: Language, examples: Sequence[Example], optimizer: Optimizer, losses: dict[str, float]
 ) -> None:
     """One step as `spacy train` makes it: gradients first, then every component's weights."""
-    nlp.update(examples, sgd=False, losses=losses)  # type: ignore[arg-type]
+    nlp.update(examples, sgd=False, losses=losses)
     for _, component in nlp.pipeline:
-        component.finish_update(optimizer)  # type: ignore[attr-defined]
+        component.finish_update(optimizer)
     optimizer.step_schedules()
 
 

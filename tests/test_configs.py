@@ -40,8 +40,8 @@ def test_joint_on_embedded() -> None:
     assert compose("joint", "embedded")["training"]["max_epochs"] > 0
     nlp = load_model_from_config(config, auto_fill=True, validate=True)
     encoder = nlp.get_pipe("tok2vec")
-    assert encoder.listening_components == HEADS  # type: ignore[attr-defined]
-    assert encoder.model.get_dim("nO") == 96  # type: ignore[attr-defined]
+    assert encoder.listening_components == HEADS
+    assert encoder.model.get_dim("nO") == 96
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_unknown_setting_and_backbones(tmp_path: Path) -> None:
         compose("jiont", "embedded")
     with pytest.raises(ValenceECError, match=r"C002.*'no/such/model'.*alberto, embedded, xlm"):
         compose("joint", "no/such/model")
-    with pytest.raises(ValenceECError, match="C003.*config.json"):
+    with pytest.raises(ValenceECError, match=r"C003.*config.json"):
         compose("joint", str(tmp_path))
     # No encoder: nothing says how wide it is.
     (tmp_path / "config.json").write_text('{"model_type": "unheard-of"}')

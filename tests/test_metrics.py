@@ -1,6 +1,7 @@
 """Every metric against a case worked out by hand, and against scikit-learn where it has it."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
@@ -27,7 +28,7 @@ NEG, NEU, POS = NEGATIVE, NEUTRAL, POSITIVE
 
 def random_analysis(rng: random.Random, n_tokens: int) -> Analysis:
     edges = sorted({0, n_tokens, *(rng.randrange(1, n_tokens) for _ in range(n_tokens // 4))})
-    units = tuple(zip(edges, edges[1:], strict=False))
+    units = tuple(pairwise(edges))
     carriers = tuple(
         (start, rng.randrange(start + 1, end + 1)) for start, end in units if rng.random() < 0.4
     )

@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import re
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -43,7 +42,7 @@ METRICS = {
 ON_PERSON = "Ieri sono andata dal medico. Finalmente mi hanno tolto il gesso!"
 SKIPPED = "Skipping '{}': nothing changed"
 
-Dry = Callable[..., str]
+ProjectRun = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
@@ -59,26 +58,18 @@ def project_copy(small_project: "SmallProject", tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def dry(monkeypatch: pytest.MonkeyPatch) -> Dry:
-    """What `spacy project run ... --dry` prints; it runs nothing."""
+def project_run(monkeypatch: pytest.MonkeyPatch) -> ProjectRun:
+    """`spacy project run`, from inside a folder: exit code, and what it prints itself. What its
+    commands print goes to the captured file descriptors."""
 
-    def call(folder: Path, *args: object) -> str:
+    def call(folder: Path, name: str, *options: object) -> tuple[int, str]:
         from spacy.cli import app
 
         monkeypatch.chdir(folder)
-        result = CliRunner().invoke(
-            app, ["project", "run", str(args[0]), ".", *map(str, args[1:]), "--dry"]
-        )
-        assert result.exit_code == 0, result.output
-        return result.output
+        result = CliRunner().invoke(app, ["project", "run", name, ".", *map(str, options)])
+        return result.exit_code, result.output
 
     return call
-
-
-def project_run(
-    project: "SmallProject", folder: Path, *args: object
-) -> subprocess.CompletedProcess[str]:
-    return project.run("-m", "spacy", "project", "run", args[0], ".", *args[1:], cwd=folder)
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -233,62 +224,65 @@ def test_every_metric_of_the_design_is_measured(small_project: "SmallProject") -
     assert metrics["n_units"] == sum(len(json.loads(line)["units"]) for line in test)
 
 
-def test_an_unchanged_step_is_skipped(small_project: "SmallProject", project_copy: Path) -> None:
+def test_an_unchanged_step_is_skipped(project_run: ProjectRun, project_copy: Path) -> None:
     before = {name: times(project_copy / name) for name in ("data", "training", "metrics")}
-    done = project_run(small_project, project_copy, "joint", "--vars.epochs", 2)
-    assert done.returncode == 0, done.stderr
+    code, output = project_run(project_copy, "joint", "--vars.epochs", 2)
+    assert code == 0
     for name in ("corpus", "train-joint", "evaluate"):
-        assert SKIPPED.format(name) in done.stdout
-    assert "Running command" not in done.stdout
+        assert SKIPPED.format(name) in output
+    assert "Running command" not in output
     assert {name: times(project_copy / name) for name in before} == before
 
 
 def test_a_users_own_file_and_training_alone(
-    small_project: "SmallProject", project_copy: Path, tmp_path: Path, dry: Dry
+    project_run: ProjectRun, project_copy: Path, tmp_path: Path
 ) -> None:
-    """Other data, at an absolute path: its split is made anew, and what depends on it."""
+    """Other data, at an absolute path: the split is made anew, and all that depends on it."""
     from small_project import some_narratives
 
     data = tmp_path / "my_narratives.jsonl"
-    # Narratives of her own: the ids and names are others.
-    lines = [json.loads(line) for line in some_narratives(4, 2)]
-    mine = [
-        {**line, "id": "my-" + line["id"], "narrator": "p" + line["narrator"]} for line in lines
-    ]
+    mine = []
+    for line in map(json.loads, some_narratives(4, 2)):
+        mine.append({**line, "id": f"my-{line['id']}", "narrator": f"person {line['narrator']}"})
     data.write_text("".join(json.dumps(line) + "\n" for line in mine), encoding="utf-8")
     best = project_copy / "training" / "joint" / "model-best"
     before = times(best)
 
-    done = project_run(small_project, project_copy, "corpus", "--vars.data", data)
-    assert done.returncode == 0, done.stderr
+    code, output = project_run(project_copy, "corpus", "--vars.data", data)
+    assert code == 0, output
     parts = [project_copy / "data" / f"{part}.jsonl" for part in ("train", "dev", "test")]
-    split = [json.loads(line)["id"] for part in parts for line in part.open(encoding="utf-8")]
-    assert sorted(split) == sorted(line["id"] for line in mine)
+    lines = [line for part in parts for line in part.read_text("utf-8").splitlines()]
+    assert sorted(json.loads(line)["id"] for line in lines) == sorted(line["id"] for line in mine)
 
-    done = project_run(small_project, project_copy, "train-joint", "--vars.epochs", 1)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert SKIPPED.format("train-joint") not in done.stdout
+    code, output = project_run(project_copy, "train-joint", "--vars.epochs", 1)
+    assert code == 0, output
     after = times(best)
     assert all(after[path] > time for path, time in before.items())
 
-    output = dry(project_copy, "joint", "--vars.data", data, "--vars.epochs", 1)
+    options = ("--vars.data", data, "--vars.epochs", 1, "--dry")
+    code, output = project_run(project_copy, "joint", *options)
+    assert code == 0
     assert SKIPPED.format("corpus") in output
     assert SKIPPED.format("train-joint") in output
     assert SKIPPED.format("evaluate") not in output
 
 
 def test_narratives_that_break_a_rule_stop_the_workflow(
-    small_project: "SmallProject", project_copy: Path, tmp_path: Path
+    project_run: ProjectRun,
+    project_copy: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     data = tmp_path / "broken.jsonl"
     data.write_text('{"id": "n1", "text": "un segreto"}\n', encoding="utf-8")
     before = times(project_copy)
-    done = project_run(small_project, project_copy, "all", "--vars.data", data)
-    assert done.returncode == 1
-    assert f"{data}:1: n1: [units-missing]" in done.stderr
-    assert "segreto" not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    assert "corpus" not in done.stdout.split("validate", 1)[1]
+    code, output = project_run(project_copy, "all", "--vars.data", data)
+    out, err = capfd.readouterr()
+    assert code == 1
+    assert f"{data}:1: n1: [units-missing]" in err
+    assert "segreto" not in out + err + output
+    assert "Traceback" not in err
+    assert output.count("Running command") == 1
     assert times(project_copy) == before
 
 
@@ -297,28 +291,31 @@ def test_narratives_that_break_a_rule_stop_the_workflow(
     [
         ("backbone", "alberto", "compose joint training/joint.cfg --backbone alberto "),
         ("backbone", "/models/my-bert", "--backbone /models/my-bert "),
-        ("seed", 3, "corpus corpus/narratives.jsonl data --seed 3"),
+        ("seed", 3, "corpus corpus/narratives.jsonl data --seed 3 "),
+        ("seed", 3, "compose joint training/joint.cfg --backbone embedded --seed 3 "),
         ("epochs", 7, "--max-epochs 7 "),
-        ("gpu", 0, "--gpu-id 0"),
+        ("gpu", 0, "--gpu-id 0 "),
     ],
 )
 def test_variables_reach_the_commands(
-    dry: Dry, tmp_path: Path, variable: str, value: object, expected: str
+    project_run: ProjectRun, tmp_path: Path, variable: str, value: object, expected: str
 ) -> None:
     from small_project import copy_project
 
     folder = tmp_path / "project"
     copy_project(folder)
-    output = dry(folder, "all", f"--vars.{variable}", value)
-    assert expected in output.replace("\n", " ") + " "
+    code, output = project_run(folder, "all", f"--vars.{variable}", value, "--dry")
+    assert code == 0
+    assert expected in output.replace("\n", " ")
 
 
 def test_a_pipeline_of_another_name_is_packaged_installed_and_used(
-    dry: Dry, small_project: "SmallProject"
+    project_run: ProjectRun, small_project: "SmallProject"
 ) -> None:
-    options = ("--vars.name", "valence_ec_clinic", "--vars.version", "1.2.3")
-    output = dry(small_project.folder, "all", *options)
+    options = ("--vars.name", "valence_ec_clinic", "--vars.version", "1.2.3", "--dry")
+    code, output = project_run(small_project.folder, "all", *options)
     wheel = "packages/it_valence_ec_clinic-1.2.3/dist/it_valence_ec_clinic-1.2.3-py3-none-any.whl"
+    assert code == 0
     assert "packages --name valence_ec_clinic --version 1.2.3 " in output
     assert output.count(wheel) == 1  # what pip is given
     assert "analyze corpus/sample.jsonl --model it_valence_ec_clinic " in output

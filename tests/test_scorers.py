@@ -216,9 +216,10 @@ def test_annotated_candidates_are_judged_by_overlap(vocab: Vocab) -> None:
     # Gold: the first; predicted: the second. Nothing right in either class.
     scores = judged(vocab, [(1, 4, "EC")], candidates, [(6, 7, "EC")])
     assert scores["ec_macro_f"] == 0.0
-    # "il" alone is no content token: nothing predicted. carrier 0; not: 1 right of 1 and 2.
-    scores = judged(vocab, [(1, 4, "EC")], candidates, [(2, 3, "EC"), (0, 2, "EC")])
-    assert scores["ec_positive_f"] == 1.0  # a carrier without content: any token counts
+    # The predicted carrier "il" holds no content token: its one token counts.
+    scores = judged(vocab, [(1, 4, "EC")], candidates, [(2, 3, "EC")])
+    assert scores["ec_macro_f"] == 1.0
+    # "perso il" does, and shares "il" alone: nothing predicted. carrier 0; not: 1 right of 1 and 2
     scores = judged(vocab, [(1, 4, "EC")], candidates, [(1, 3, "EC")])
     assert scores["ec_positive_f"] == 0.0
     assert scores["ec_macro_f"] == pytest.approx((0 + 2 / 3) / 2)

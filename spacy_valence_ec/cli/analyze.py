@@ -168,6 +168,8 @@ def _as_file(given: str) -> Path | None:
 
     Raises: ValenceECError M004 for a missing .txt or .jsonl file, M005 for another kind of file.
     """
+    if not given:
+        return None
     path = Path(given)
     named_like_one = path.suffix.lower() in (".txt", ".jsonl")
     try:

@@ -128,6 +128,7 @@ def _evaluate(model: str, data: Path, skip_invalid: bool, batch_size: int | None
     else:
         narratives = read_valid(data, skip_invalid=skip_invalid)
         nlp = load_pipeline(model)
+        nlp.max_length = max(nlp.max_length, *(len(narrative.text) for narrative in narratives))
         docs = list(tokenized(narratives, nlp).values())
     with Progress(
         console=err_console, transient=True, disable=not err_console.is_terminal

@@ -67,6 +67,7 @@ def run() -> None:
 
 # Last, because the commands take their consoles from this module.
 from . import (  # noqa: E402
+    agreement,
     analyze,
     compose,
     convert,
@@ -78,6 +79,7 @@ from . import (  # noqa: E402
     validate,
 )
 
+app.command("agreement")(agreement.agreement)
 app.command("analyze", help=reflowed(analyze.analyze), epilog=analyze.EPILOG)(analyze.analyze)
 app.command("compose")(compose.compose)
 app.command("validate")(validate.validate)

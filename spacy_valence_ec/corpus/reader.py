@@ -19,7 +19,8 @@ def Corpus(
     gold_units: bool = False,
     limit: int = 0,
 ) -> Callable[[Language], Iterator[Example]]:
-    """Read a `.spacy` file, or all those of a folder.
+    """Read a `.spacy` file, or all those of a folder. Docs without a token are left out, as
+    spaCy's own reader does: its encoders cannot take them when frozen.
 
     path: what `valence-ec corpus` wrote.
     gold_units: give each predicted Doc the gold functional units, without their valence, as
@@ -40,7 +41,7 @@ def Corpus(
     def read(nlp: Language) -> Iterator[Example]:
         check_gradient_route(nlp)
         docs = (doc for file in corpus_files(location) for doc in read_docs(file, nlp.vocab))
-        for reference in islice(docs, limit or None):
+        for reference in islice(filter(len, docs), limit or None):
             predicted = nlp.make_doc(reference.text)
             example = Example(predicted, reference)
             if gold_units and FU_KEY in reference.spans:

@@ -126,7 +126,7 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
             known.append(np.full(len(spans), float(EC_KEY in example.reference.spans)))
         target = np.concatenate(targets)
         weights = self.class_weight_array(self.classes)[target] * np.concatenate(known)
-        total = max(1.0, float(weights.sum()))
+        total = float(weights.sum()) or 1.0
         x = self.to_cpu(scores).reshape(-1)
         loss = float((weights * (np.logaddexp(0.0, x) - x * target)).sum())
         gradient = weights * (sigmoid(x) - target) * (self.loss_weight / total)

@@ -234,7 +234,7 @@ class EmotionCarrierTagger(CarrierPipe):
         holds = [bool((flat[start:end] != O).any()) for start, end in chains.spans]
         weights = self.class_weight_array(self.classes)[np.asarray(holds, dtype=int)]
         weights = weights * np.asarray(known, dtype=float)
-        total = max(1.0, float(weights.sum()))
+        total = float(weights.sum()) or 1.0
         loss = float((weights * chains.negative_log_likelihood(flat)).sum())
 
         gradient = chains.marginals()

@@ -140,7 +140,7 @@ class FunctionalUnitSegmenter(Head):
             target, mask = gold_boundaries(example)
             targets.append(target)
             masks.append(mask * weights[target])
-        total = max(1.0, float(sum(mask.sum() for mask in masks)))
+        total = float(sum(mask.sum() for mask in masks)) or 1.0
         loss = 0.0
         gradients = []
         for logits, target, mask in zip(scores, targets, masks, strict=True):

@@ -88,7 +88,7 @@ class Head(TrainablePipe):
         validate_examples(examples, f"{type(self).__name__}.update")
         set_dropout_rate(self.model, drop)
         docs = [example.predicted for example in examples]
-        fit_empty_gradients(find_listener(self.model))
+        level_empty_docs(find_listener(self.model))
         scores, backprop = self.model.begin_update(self.model_input(docs))
         with np.errstate(invalid="ignore", over="ignore"):
             loss, d_scores = self.get_loss(examples, scores)
@@ -234,18 +234,21 @@ def find_listener(model: Model) -> Any | None:
     return next((node for node in model.walk() if isinstance(node, Tok2VecListener)), None)
 
 
-def fit_empty_gradients(listener: Any | None) -> None:
-    """Let the listener pass back the gradient of an empty Doc in the shape of its vectors: a
-    transformer gives it (0, 0), the gradient is (0, width), and numpy cannot add them."""
+def level_empty_docs(listener: Any | None) -> None:
+    """Let the listener give an empty Doc vectors of shape (0, width), and pass their gradient
+    back in the shape that the encoder gave: a transformer gives (0, 0), which numpy cannot add
+    to it."""
     if listener is None or not listener._outputs or all(map(len, listener._outputs)):
         return
-    outputs, backprop = listener._outputs, listener._backprop
+    shapes = [array.shape for array in listener._outputs]
+    empty = listener.ops.alloc2f(0, listener.get_dim("nO"))
+    backprop = listener._backprop
 
-    def fitting(gradients: list[Floats2d]) -> Any:
-        pairs = zip(gradients, outputs, strict=True)
-        return backprop([dY if len(Y) else dY.reshape(Y.shape) for dY, Y in pairs])
+    def backprop_in_shape(gradients: list[Floats2d]) -> Any:
+        return backprop([dY.reshape(shape) for dY, shape in zip(gradients, shapes, strict=True)])
 
-    listener.receive(listener._batch_id, outputs, fitting)
+    outputs = [array if len(array) else empty for array in listener._outputs]
+    listener.receive(listener._batch_id, outputs, backprop_in_shape)
 
 
 def upstream_name(listener: Any) -> str:

@@ -140,7 +140,7 @@ class ValenceClassifier(Head):
         known = target >= 0
         weights = np.zeros(len(target), dtype="float32")
         weights[known] = self.class_weight_array(self.labels)[target[known]]
-        total = max(1.0, float(weights.sum()))
+        total = float(weights.sum()) or 1.0
         logits = self.to_cpu(scores)
         log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
         rows = np.flatnonzero(known)

@@ -89,29 +89,26 @@ def test_the_package_names_what_it_needs(alberto_joint: TrainedPipeline) -> None
     assert meta["spacy_version"].startswith(">=3.8")
 
 
-@pytest.mark.parametrize(("method", "timeout"), [("fork", 60), ("spawn", 180)])
 def test_the_package_runs_offline_without_the_encoders_folder_and_in_workers(
-    alberto_joint: TrainedPipeline, nlp: Language, tmp_path: Path, method: str, timeout: float
+    alberto_joint: TrainedPipeline, nlp: Language, tmp_path: Path
 ) -> None:
     assert not alberto_joint.encoder.exists()
     script = Path(__file__).with_name("use_pipeline.py")
-    arguments = [alberto_joint.package, alberto_joint.encoder, method, tmp_path, *TEXTS]
+    arguments = [alberto_joint.package, alberto_joint.encoder, tmp_path, *TEXTS]
     subprocess.run(
         [sys.executable, str(script), *map(str, arguments)],
         check=True,
         cwd=tmp_path,
-        timeout=timeout,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
     )
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    for way in ("alone", "workers"):
+    for way in ("alone", "fork", "spawn"):
         for text, found in zip(TEXTS, results[way], strict=True):
             assert_same_result(found, nlp(text))
-
-    threads = {path.name: set(path.read_text().split()) for path in tmp_path.glob("threads-*")}
-    assert threads.pop(f"threads-{results['pid']}") == {"2"}
     # Both workers ran the encoder, from the first time on with a single thread.
-    assert list(threads.values()) == [{"1"}, {"1"}]
+    for way, threads in {"alone": ["2"], "fork": ["1", "1"], "spawn": ["1", "1"]}.items():
+        notes = [set(path.read_text().split()) for path in tmp_path.glob(f"{way}-*")]
+        assert notes == [{n} for n in threads], way
 
 
 def assert_same_result(found: dict[str, Any], doc: Doc) -> None:
@@ -129,7 +126,8 @@ def test_pipe_equals_calling(nlp: Language, batch_size: int) -> None:
     texts = TEXTS + HOSTILE_TEXTS[::-1] + TEXTS[::-1]
     for text, doc in zip(texts, nlp.pipe(texts, batch_size=batch_size), strict=True):
         alone = nlp(text)
-        np.testing.assert_allclose(doc.tensor, alone.tensor, atol=1e-4)
+        if text:
+            np.testing.assert_allclose(doc.tensor, alone.tensor, atol=1e-4)
         assert_same_annotation(doc, alone, atol=1e-4)
 
 

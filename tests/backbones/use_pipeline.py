@@ -1,19 +1,21 @@
 """Run by the tests in a process of its own: use a packaged pipeline where there is no network
-and where its encoder's folder is gone, alone and in two worker processes.
+and where its encoder's folder is gone, first alone, then in two worker processes of each kind.
 
-Arguments: the folder of the package, the folder that is gone, the start method of the
-workers, an empty folder for the results, and the texts.
+Arguments: the folder of the package, the folder that is gone, an empty folder for the results,
+and the texts.
 """
 
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
-PACKAGE, GONE, METHOD, RESULTS, *TEXTS = sys.argv[1:]
+PACKAGE, GONE, RESULTS, *TEXTS = sys.argv[1:]
+LIMITS = {"fork": 60, "spawn": 180}  # seconds; a spawned worker first imports everything
 
 
 def forbid(event: str, arguments: tuple[Any, ...]) -> None:
@@ -36,12 +38,13 @@ forward = BertModel.forward
 
 def counting_forward(self: BertModel, *args: Any, **kwargs: Any) -> Any:
     """Note with how many threads each process runs the encoder."""
-    with (Path(RESULTS) / f"threads-{os.getpid()}").open("a", encoding="utf-8") as file:
+    path = Path(RESULTS) / f"{os.environ['WAY']}-{os.getpid()}"
+    with path.open("a", encoding="utf-8") as file:
         file.write(f"{torch.get_num_threads()}\n")
     return forward(self, *args, **kwargs)
 
 
-BertModel.forward = counting_forward
+BertModel.forward = counting_forward  # spawned workers import this module too
 
 
 def result(doc: Doc) -> dict[str, Any]:
@@ -55,14 +58,23 @@ def result(doc: Doc) -> dict[str, Any]:
     }
 
 
+def hung(*_: Any) -> None:
+    raise TimeoutError(f"{os.environ['WAY']}: the workers hang")
+
+
 def main() -> None:
     warnings.simplefilter("error")
     torch.set_num_threads(2)
     nlp = it_tiny.load()
-    results = {"pid": os.getpid(), "alone": [result(doc) for doc in nlp.pipe(TEXTS)]}
-    multiprocessing.set_start_method(METHOD, force=True)
-    docs = nlp.pipe(TEXTS, n_process=2, batch_size=1)
-    results["workers"] = [result(doc) for doc in docs]
+    os.environ["WAY"] = "alone"
+    results = {"alone": [result(doc) for doc in nlp.pipe(TEXTS)]}
+    signal.signal(signal.SIGALRM, hung)
+    for way, limit in LIMITS.items():
+        os.environ["WAY"] = way
+        multiprocessing.set_start_method(way, force=True)
+        signal.alarm(limit)
+        results[way] = [result(doc) for doc in nlp.pipe(TEXTS, n_process=2, batch_size=1)]
+        signal.alarm(0)
     (Path(RESULTS) / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 

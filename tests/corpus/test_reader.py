@@ -27,7 +27,8 @@ def corpus(tmp_path: Path) -> Path:
 def test_reading(corpus: Path, gold_units: bool) -> None:
     nlp = spacy.blank("it")
     examples = list(Corpus(corpus, gold_units=gold_units)(nlp))
-    assert [example.reference.text for example in examples] == [text for text, _ in NARRATIVES]
+    # All but the one without a token.
+    assert [example.reference.text for example in examples] == [t for t, _ in NARRATIVES if t]
     for example in examples:
         gold = annotation(example.reference)["fu"]
         units = [(start, end, "") for start, end, _ in gold]
@@ -55,17 +56,20 @@ def test_reading_again_gives_fresh_docs(corpus: Path) -> None:
 def test_gold_units_on_the_tokens_of_the_pipeline(tmp_path: Path) -> None:
     """The corpus was tokenized in another way."""
     nlp = spacy.blank("it")
-    reference = Doc(nlp.vocab, words=["Che", " ", "bel", "lo", "!", "Ho", "riso", "."],
-                    spaces=[False, False, False, False, False, True, False, False])
+    reference = Doc(
+        nlp.vocab,
+        words=["Che", " ", "bel", "lo", "!", "Ho", "riso", "."],
+        spaces=[False, False, False, False, False, True, False, False],
+    )
     reference.spans["fu"] = [reference[0:5], reference[5:8]]
     DocBin(docs=[reference]).to_disk(tmp_path / "a.spacy")
     predicted = next(iter(Corpus(tmp_path, gold_units=True)(nlp))).predicted
     units = predicted.spans["fu"]
-    assert [predicted.text[u.start_char : u.end_char] for u in units][0].startswith("Che bello!")
-    assert len(set(range(len(predicted)))) == sum(len(unit) for unit in units)
+    assert [token.text for token in predicted] == ["Che", "bello!Ho", "riso", "."]
+    assert [(unit.start, unit.end) for unit in units] == [(0, 2), (2, 4)]
 
 
-@pytest.mark.parametrize(("limit", "n"), [(0, 6), (2, 2), (99, 6)])
+@pytest.mark.parametrize(("limit", "n"), [(0, 5), (2, 2), (99, 5)])
 def test_limit(corpus: Path, limit: int, n: int) -> None:
     assert len(list(Corpus(corpus, limit=limit)(spacy.blank("it")))) == n
 
@@ -105,7 +109,7 @@ def trained_weights(corpus: Path, seed: int = 0, **training: object) -> dict[str
     if training:
         config["corpora"]["train"]["gold_units"] = False
     nlp, _ = spacy_train(init_nlp(config), None, stdout=StringIO(), stderr=StringIO())
-    return {name: pipe.to_bytes(exclude=["vocab"]) for name, pipe in nlp.pipeline}  # type: ignore[attr-defined]
+    return {name: pipe.to_bytes(exclude=["vocab"]) for name, pipe in nlp.pipeline}
 
 
 def test_same_seed_same_weights(corpus: Path) -> None:
@@ -121,5 +125,5 @@ def test_training_on_predicted_units(corpus: Path) -> None:
     on_predicted = trained_weights(corpus, annotating_components=annotating)
     on_gold = trained_weights(corpus)
     assert on_predicted["valence_classifier"] != on_gold["valence_classifier"]
-    with pytest.raises(ValenceECError, match="V001.*gold_units = true"):
+    with pytest.raises(ValenceECError, match=r"V001.*gold_units = true"):
         trained_weights(corpus, annotating_components=[])

@@ -26,9 +26,7 @@ def all_sequences(scores: np.ndarray) -> dict[tuple[int, ...], float]:
 
 
 # Lengths of the units and of the gaps (tokens of no unit) before them.
-layouts = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(1, 6)), min_size=1, max_size=5
-)
+layouts = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), min_size=1, max_size=5)
 
 
 @settings(max_examples=40, deadline=None)

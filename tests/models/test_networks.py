@@ -128,7 +128,9 @@ def test_gradient_of_token_vectors_and_weights(build: Callable[[], Model]) -> No
 
     def along(direction: list[np.ndarray]) -> Callable[[float], float]:
         def f(eps: float) -> float:
-            moved = [(v + eps * d).astype("float32") for v, d in zip(vectors, direction, strict=True)]
+            moved = [
+                (v + eps * d).astype("float32") for v, d in zip(vectors, direction, strict=True)
+            ]
             return float((flat(model.predict(network_input(build, moved))) * weights).sum())
 
         return f

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from spacy import Language
 from spacy.tokens import Doc
 
+from spacy_valence_ec.pipeline.ec_candidate_classifier import without_overlap
 from spacy_valence_ec.pipeline.fu_segmenter import units_of_boundaries
 
 TEXTS = [*HOSTILE_TEXTS, *(text for text, _ in NARRATIVES)]
@@ -28,7 +29,7 @@ def nlp(request: pytest.FixtureRequest) -> Language:
     """Random weights without bias at the end: decisions go every way."""
     nlp = initialized(make_nlp("fu_segmenter", "valence_classifier", request.param), seed=3)
     for _, component in nlp.pipeline[1:]:
-        output = component.model.get_ref("output_layer")  # type: ignore[attr-defined]
+        output = component.model.get_ref("output_layer")
         output.set_param("b", np.zeros_like(output.get_param("b")))
     return nlp
 
@@ -84,6 +85,29 @@ def test_processing_a_doc_again_changes_nothing(nlp: Language) -> None:
         if name == "valence_classifier":
             assert all(unit.label_ for unit in doc.spans["fu"])
     assert_same_annotation(doc, once, atol=0)
+
+
+def test_thresholds() -> None:
+    """0 accepts every decision, more than 1 none."""
+    for threshold in (0.0, 1.1):
+        nlp = initialized(make_nlp("fu_segmenter"))
+        nlp.get_pipe("fu_segmenter").threshold = threshold
+        for doc in nlp.pipe(TEXTS):
+            n_words = sum(not token.is_space for token in doc)
+            assert len(doc.spans["fu"]) == (n_words if threshold == 0 else min(1, n_words))
+        nlp = initialized(make_nlp("fu_segmenter", "ec_chunks", threshold=threshold))
+        for doc in nlp.pipe(TEXTS):
+            labels = {candidate.label_ for candidate in doc.spans["ec_candidates"]}
+            assert labels <= ({"EC"} if threshold == 0 else {""})
+            assert bool(doc.spans["ec"]) == (bool(labels) and threshold == 0)
+
+
+def test_of_candidates_that_overlap_the_most_probable_is_the_carrier() -> None:
+    candidates = np.asarray([(0, 3, 0), (2, 4, 0), (3, 5, 0), (5, 6, 0), (5, 7, 0), (8, 9, 0)])
+    probabilities = np.asarray([0.8, 0.9, 0.7, 0.6, 0.6, 0.2])
+    accepted = probabilities >= 0.5
+    # The third touches the second, and of two alike the shorter one is taken.
+    assert without_overlap(candidates, probabilities, accepted) == [1, 3]
 
 
 def test_very_long_narrative(trained: Language) -> None:
@@ -158,8 +182,8 @@ def test_workers_give_what_calling_gives(trained: Language, start_method: str | 
         assert_same_annotation(doc, expected)
         said, wanted = accessors(doc), accessors(expected)
         assert said.keys() == wanted.keys()
-        np.testing.assert_allclose(said.pop("arc"), wanted.pop("arc"), atol=1e-5)  # type: ignore[arg-type]
+        np.testing.assert_allclose(said.pop("arc"), wanted.pop("arc"), atol=1e-5)
         assert said.pop("score") == pytest.approx(wanted.pop("score"), abs=1e-5)
-        assert [u[:3] for u in said.pop("units")] == [u[:3] for u in wanted.pop("units")]  # type: ignore[attr-defined]
+        assert [u[:3] for u in said.pop("units")] == [u[:3] for u in wanted.pop("units")]
         assert said == wanted
     assert annotation(docs[-6]) == annotation(trained(NARRATIVES[0][0]))
