@@ -30,9 +30,14 @@ def finalize_pipeline(path: Path, meta: dict[str, Any]) -> int:
     path: the folder of the pipeline, changed in place.
     meta: what to set in its `meta.json`, such as description and license.
     Returns: how many strings were removed.
-    Raises: ValenceECError V013 if the pipeline has a component that may need its strings.
+    Raises: ValenceECError V013 if the pipeline has a component that may need its strings, M003
+    if the folder is no pipeline.
     """
-    nlp = spacy.load(path)
+    try:
+        nlp = spacy.load(path)
+    except Exception as error:
+        why = str(error) or type(error).__name__
+        raise ValenceECError(Errors.M003.format(name=path, why=why)) from error
     unknown = [name for name in nlp.pipe_names if not _is_safe(nlp, name)]
     if unknown:
         raise ValenceECError(Errors.V013.format(path=path, names=", ".join(unknown)))

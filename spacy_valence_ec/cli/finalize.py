@@ -1,7 +1,7 @@
 """`valence-ec finalize`: make a trained pipeline ready to be packaged."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import srsly
 import typer
@@ -25,5 +25,15 @@ def finalize(
     """
     from ..finalize import finalize_pipeline
 
-    removed = finalize_pipeline(model, srsly.read_json(meta) if meta else {})
+    removed = finalize_pipeline(model, _read_fields(meta) if meta else {})
     typer.echo(f"{model}: removed {removed} strings of the training data")
+
+
+def _read_fields(path: Path) -> dict[str, Any]:
+    try:
+        fields = srsly.read_json(path)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise typer.BadParameter(f"{path}: not a JSON object.")
+    return fields

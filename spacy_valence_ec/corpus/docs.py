@@ -30,6 +30,7 @@ from ..schema import (
     Offsets,
     Unit,
 )
+from ..suggesters import content_mask
 from .jsonl import narrative_to_record
 
 NARRATIVE_KEY = "narrative"  # of Doc.user_data: what of the narrative is no annotation
@@ -203,9 +204,11 @@ def carrier_tokens(carriers: Iterable[Span]) -> set[int]:
     """Indices of the tokens by which a candidate counts as a carrier: the content tokens of each
     carrier, or all of its tokens when it has no content token."""
     found: set[int] = set()
+    content: list[bool] = []
     for carrier in carriers:
-        content = {t.i for t in carrier if not (t.is_punct or t.is_space or t.is_stop)}
-        found |= content or {t.i for t in carrier}
+        content = content or content_mask(carrier.doc)
+        tokens = range(carrier.start, carrier.end)
+        found |= {i for i in tokens if content[i]} or set(tokens)
     return found
 
 
