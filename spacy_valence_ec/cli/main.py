@@ -79,13 +79,17 @@ from . import (  # noqa: E402
     validate,
 )
 
-app.command("agreement")(agreement.agreement)
-app.command("analyze", help=reflowed(analyze.analyze), epilog=analyze.EPILOG)(analyze.analyze)
-app.command("compose")(compose.compose)
-app.command("validate")(validate.validate)
-app.command("convert")(convert.convert)
-app.command("stats")(stats.stats)
-app.command("corpus")(corpus.corpus)
-app.command("evaluate", help=reflowed(evaluate.evaluate), epilog=evaluate.EPILOG)(evaluate.evaluate)
-app.command("finalize")(finalize.finalize)
-app.command("doctor", help=reflowed(doctor.doctor), epilog=doctor.EPILOG)(doctor.doctor)
+for name, module in (
+    ("analyze", analyze),
+    ("validate", validate),
+    ("stats", stats),
+    ("agreement", agreement),
+    ("convert", convert),
+    ("corpus", corpus),
+    ("compose", compose),
+    ("evaluate", evaluate),
+    ("finalize", finalize),
+    ("doctor", doctor),
+):
+    command = getattr(module, name)
+    app.command(name, help=reflowed(command), epilog=getattr(module, "EPILOG", None))(command)

@@ -10,6 +10,7 @@ import torch
 from helpers import ROOT
 from spacy import Language
 from thinc.api import Config
+from transformers import PreTrainedTokenizerBase
 
 from spacy_valence_ec.configs import compose_config
 
@@ -33,15 +34,21 @@ def composed(encoder: Path, corpus: Path) -> Config:
     return config
 
 
+def encoder_shim(nlp: Language) -> Any:
+    """What holds the Hugging Face model inside the pipeline, and stores it."""
+    encoder: Any = nlp.get_pipe("tok2vec")
+    (shim,) = (shim for node in encoder.model.walk() for shim in node.shims)
+    return shim
+
+
 def transformer(nlp: Language) -> torch.nn.Module:
-    """The Hugging Face model inside the pipeline."""
-    (model,) = (
-        node.shims[0]._model
-        for node in nlp.get_pipe("tok2vec").model.walk()  # type: ignore[attr-defined]
-        if node.shims
-    )
-    assert isinstance(model, torch.nn.Module)
+    model: torch.nn.Module = encoder_shim(nlp)._model
     return model
+
+
+def tokenizer(nlp: Language) -> PreTrainedTokenizerBase:
+    found: PreTrainedTokenizerBase = encoder_shim(nlp)._hfmodel.tokenizer
+    return found
 
 
 @contextmanager

@@ -64,6 +64,8 @@ def hung(*_: Any) -> None:
 
 def main() -> None:
     warnings.simplefilter("error")
+    # Python 3.12 warns of what is tested here.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     torch.set_num_threads(2)
     nlp = it_tiny.load()
     os.environ["WAY"] = "alone"
