@@ -48,10 +48,11 @@ def test_the_encoder_gets_the_sum_of_the_heads(alberto_joint: TrainedPipeline, b
     joint = encoder_gradients(alberto_joint, HEADS, batch)
     single = [encoder_gradients(alberto_joint, (head,), batch) for head in HEADS]
     assert len(joint) > 12 * 16
+    # Some gradients are sums that cancel out, such as those of the biases of the keys.
+    rounding = 1e-5 * max(np.abs(gradient).max() for gradient in joint.values())
     for name, gradient in joint.items():
         parts: Any = [found[name] for found in single]
-        scale = max(np.abs(part).max() for part in parts)
-        np.testing.assert_allclose(gradient, sum(parts), rtol=1e-3, atol=1e-4 * scale + 1e-9)
+        np.testing.assert_allclose(gradient, sum(parts), rtol=1e-3, atol=rounding, err_msg=name)
 
     # In the embeddings: which head alone gives something.
     taught = {

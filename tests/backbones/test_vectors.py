@@ -69,9 +69,7 @@ def test_only_dropped_tokens_have_no_vector_and_are_counted(nlp: Language, text:
         assert not messages
 
 
-@pytest.mark.parametrize(
-    "token", ["\u200b", "\ufeff", "\x00", "\x07", "\u0301", "\u202e", "\u00ad"]
-)
+@pytest.mark.parametrize("token", list("\u200b\ufeff\x00\x07\u0301\u202e\u00ad"))
 def test_an_uncased_bert_drops_invisible_and_combining_characters(
     nlp: Language, token: str
 ) -> None:

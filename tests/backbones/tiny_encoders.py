@@ -10,48 +10,12 @@ from transformers import BertConfig, BertForPreTraining, RobertaConfig, RobertaM
 WIDTH = 24
 LAYERS = 12
 
-WORDS = [
-    "il",
-    "la",
-    "lo",
-    "un",
-    "una",
-    "di",
-    "del",
-    "dal",
-    "al",
-    "ho",
-    "ha",
-    "sono",
-    "siamo",
-    "mi",
-    "ti",
-    "ci",
-    "si",
-    "che",
-    "non",
-    "ieri",
-    "oggi",
-    "poi",
-    "andata",
-    "andato",
-    "medico",
-    "paura",
-    "felice",
-    "triste",
-    "gioia",
-    "gesso",
-    "tolto",
-    "hanno",
-    "finalmente",
-    "casa",
-    "mamma",
-    "ciao",
-    "bello",
-    "brutto",
-    "giorno",
-    "notte",
-]
+COMMON = """
+    il la lo un una di del dal al ho ha sono siamo mi ti ci si che non ieri oggi poi andata andato
+    medico paura felice triste gioia gesso tolto hanno finalmente casa mamma ciao bello brutto
+    giorno notte
+"""
+WORDS = COMMON.split()
 PIECES = ["##re", "##to", "##ta", "##mente", "##no"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PUNCTUATION = ".,;:!?'\"()-"
