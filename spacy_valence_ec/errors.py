@@ -127,6 +127,10 @@ class Errors:
         "Rename it, or give text on standard input."
     )
     M006 = "[M006] {path}: not UTF-8 (the byte at offset {offset}). Convert the file."
+    M007 = (
+        "[M007] No narrative has the field '{field}'. Give a field of the file, such as 'narrator'."
+    )
+    M008 = "[M008] {path}: `--by` groups narratives by a field, which only .jsonl files hold."
 
 
 class Warnings:

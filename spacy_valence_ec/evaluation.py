@@ -20,6 +20,10 @@ from .scorers import (
 
 SEGMENTER_FACTORY = "fu_segmenter"
 
+# A narrative of a challenge set may name the units that are instances of its difficulty.
+TARGETS_FIELD = "targets"
+_FIELDS = ("narrator", "lang")
+
 Evaluation = dict[str, float | int | None]
 
 _ON_GOLD_UNITS = ("ec_token_f", "ec_exact_f", "ec_partial_f", "joint_f")
@@ -60,10 +64,7 @@ def evaluate(
     end_to_end = _run(nlp, references, docs, batch_size, on_doc)
     seconds = time.perf_counter() - start
 
-    segmenters = [
-        name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == SEGMENTER_FACTORY
-    ]
-    with nlp.select_pipes(disable=segmenters):
+    with nlp.select_pipes(disable=_segmenters(nlp)):
         docs = (with_gold_units(nlp, reference) for reference in references)
         on_gold_units = _run(nlp, references, docs, batch_size, on_doc)
 
@@ -84,6 +85,48 @@ def evaluate(
     }
 
 
+def evaluate_by(
+    nlp: Language,
+    narratives: Iterable[Narrative],
+    field: str,
+    *,
+    batch_size: int | None = None,
+    on_doc: Callable[[], None] | None = None,
+) -> dict[str, Evaluation]:
+    """`evaluate` for each group of narratives with the same value of a field, in order of the
+    values.
+
+    field: "narrator", "lang", or any further field of the narratives; those without it are left
+        out.
+
+    Besides the keys of `evaluate`, each group has `n_targets` and `target_accuracy`: on gold
+    units, the share of units with the right valence among those that a narrative lists in its
+    field `targets` (indices of units, from 0), or among all units where it has none.
+
+    Raises: ValenceECError M007 if no narrative has the field.
+    """
+    groups: dict[str, list[Narrative]] = {}
+    for narrative in narratives:
+        value = getattr(narrative, field) if field in _FIELDS else narrative.extra.get(field)
+        if value is not None:
+            groups.setdefault(str(value), []).append(narrative)
+    if not groups:
+        raise ValenceECError(Errors.M007.format(field=field))
+    found = {}
+    for value, group in sorted(groups.items()):
+        metrics = evaluate(nlp, group, batch_size=batch_size, on_doc=on_doc)
+        right = [
+            unit.label_ == gold.valence
+            for narrative, doc in zip(group, _on_gold_units(nlp, group, batch_size), strict=True)
+            for i, (unit, gold) in enumerate(zip(doc.spans[FU_KEY], narrative.units, strict=True))
+            if i in narrative.extra.get(TARGETS_FIELD, range(len(narrative.units)))
+        ]
+        metrics["n_targets"] = len(right)
+        metrics["target_accuracy"] = sum(right) / len(right) if right else None
+        found[value] = metrics
+    return found
+
+
 def with_gold_units(nlp: Language, reference: Doc) -> Doc:
     """The text of `reference`, tokenized by `nlp`, with its units and not their valence."""
     doc = nlp.make_doc(reference.text)
@@ -91,6 +134,18 @@ def with_gold_units(nlp: Language, reference: Doc) -> Doc:
     tokens = [token.i for token in doc if not token.is_space]
     doc.spans[FU_KEY] = [Span(doc, tokens[start], tokens[end - 1] + 1) for start, end in gold.units]
     return doc
+
+
+def _on_gold_units(
+    nlp: Language, narratives: Sequence[Narrative], batch_size: int | None
+) -> list[Doc]:
+    with nlp.select_pipes(disable=_segmenters(nlp)):
+        docs = [with_gold_units(nlp, narrative_to_doc(n, nlp)[0]) for n in narratives]
+        return list(nlp.pipe(docs, batch_size=batch_size))
+
+
+def _segmenters(nlp: Language) -> list[str]:
+    return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == SEGMENTER_FACTORY]
 
 
 def _references(nlp: Language, data: Iterable[Narrative | Doc | Example]) -> Iterable[Doc]:

@@ -6,7 +6,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import spacy
-from helpers import NARRATIVES, annotation, assert_same_annotation
+from helpers import (
+    NARRATIVES,
+    annotation,
+    assert_same_annotation,
+    examples_of,
+    initialized,
+    make_nlp,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy import Language
@@ -25,6 +32,7 @@ SPAN_ACCESSORS = [
     "valence_score",
 ]
 TOKEN_ACCESSORS = ["functional_unit", "is_emotion_carrier"]
+ACCESSORS = {Doc: DOC_ACCESSORS, Span: SPAN_ACCESSORS, Token: TOKEN_ACCESSORS}
 
 
 @pytest.fixture
@@ -170,11 +178,34 @@ def test_majority_of_the_labels_that_are_not_neutral(labels: list[str]) -> None:
 
 def test_nothing_but_getters() -> None:
     install_extensions()
-    for kind, names in ((Doc, DOC_ACCESSORS), (Span, SPAN_ACCESSORS), (Token, TOKEN_ACCESSORS)):
+    for kind, names in ACCESSORS.items():
         for name in names:
             _, _, getter, setter = kind.get_extension(name)
             assert getter is not None
             assert setter is None
+
+
+@pytest.mark.parametrize("how", ["constructor", "call", "pipe"])
+@pytest.mark.parametrize("head", ["fu_segmenter", "valence_classifier", "ec_tagger", "ec_chunks"])
+def test_every_component_installs_the_accessors(how: str, head: str) -> None:
+    """A spawned worker starts without them, and meets components in any of these ways."""
+    nlp = initialized(make_nlp(head))
+    doc = examples_of(nlp)[0].predicted
+    nlp.get_pipe("tok2vec")(doc)
+    for kind, names in ACCESSORS.items():
+        for name in names:
+            kind.remove_extension(name)
+    try:
+        if how == "constructor":
+            make_nlp(head)
+        elif how == "call":
+            nlp.get_pipe(head)(doc)
+        else:
+            list(nlp.get_pipe(head).pipe([doc]))
+        for kind, names in ACCESSORS.items():
+            assert all(kind.has_extension(name) for name in names)
+    finally:
+        install_extensions()
 
 
 def test_reading_stores_nothing(trained: Language) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -11,9 +12,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ..errors import Errors, ValenceECError
-from ..evaluation import Evaluation
+from ..evaluation import Evaluation, evaluate_by
 from ..evaluation import evaluate as evaluate_pipeline
 from ..files import atomic_write
+from ..schema import Narrative
 from .corpus import tokenized
 from .loading import BatchSize, load_pipeline
 from .main import err_console
@@ -24,9 +26,22 @@ if TYPE_CHECKING:
 
 EPILOG = """[bold]Examples[/bold]
 
-valence-ec evaluate it_valence_ec build/corpus/test.jsonl
+valence-ec evaluate it_valence_ec data/test.jsonl
 
-valence-ec evaluate training/joint/model-best mine.jsonl --skip-invalid --output metrics.json"""
+valence-ec evaluate training/joint/model-best mine.jsonl --skip-invalid --output metrics.json
+
+valence-ec evaluate it_valence_ec corpus/challenge.jsonl --by challenge"""
+
+# The columns of the table of groups; the JSON has every metric.
+GROUP_COLUMNS = {
+    "n_narratives": "narratives",
+    "n_targets": "units",
+    "target_accuracy": "valence acc.",
+    "valence_macro_f": "valence F",
+    "gold_units_ec_partial_f": "carriers F",
+    "fu_f": "units F",
+    "joint_f": "joint F",
+}
 
 # What each key means, in the order of the table; a key that is not here is shown all the same.
 DESCRIPTIONS = {
@@ -77,6 +92,10 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write the metrics to, as JSON.")
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Score each group of narratives with the same value of this field."),
+    ] = None,
     skip_invalid: SkipInvalid = False,
     batch_size: BatchSize = None,
 ) -> None:
@@ -84,21 +103,28 @@ def evaluate(
 
     Prints a table on a terminal, or when --output takes the JSON; JSON elsewhere. A metric that
     is not defined (nothing to find, nothing found) is "-" in the table and null in JSON.
+
+    With --by there is one row a group: the accuracy of the valence is that of the units in the
+    narratives' field "targets", or of all.
     """
     if data.suffix.lower() not in (".jsonl", ".spacy"):
         raise ValenceECError(Errors.M005.format(path=data, suffixes=".jsonl or .spacy"))
     if not data.is_file():
         raise ValenceECError(Errors.M004.format(path=data))
+    if by is not None and data.suffix.lower() != ".jsonl":
+        raise ValenceECError(Errors.M008.format(path=data))
     if output is None:
-        metrics = _evaluate(model, data, skip_invalid, batch_size)
+        metrics = _evaluate(model, data, by, skip_invalid, batch_size)
     else:
         with atomic_write(output) as handle:
-            metrics = _evaluate(model, data, skip_invalid, batch_size)
+            metrics = _evaluate(model, data, by, skip_invalid, batch_size)
             handle.write(_as_json(metrics))
     if output is None and not sys.stdout.isatty():
         typer.echo(_as_json(metrics), nl=False)
+    elif by is None:
+        Console().print(metrics_table(cast(Evaluation, metrics)))
     else:
-        Console().print(metrics_table(metrics))
+        Console().print(groups_table(by, cast("dict[str, Evaluation]", metrics)))
 
 
 def metrics_table(metrics: Evaluation) -> Table:
@@ -107,37 +133,54 @@ def metrics_table(metrics: Evaluation) -> Table:
     table.add_column("value", justify="right")
     known = [key for key in DESCRIPTIONS if key in metrics]
     for key in [*known, *(key for key in metrics if key not in DESCRIPTIONS)]:
-        value = metrics[key]
-        if value is None:
-            shown = "-"
-        elif key == "words_per_second":
-            shown = f"{value:.0f}"
-        else:
-            shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+        shown = _shown(key, metrics[key])
         table.add_row(DESCRIPTIONS.get(key, ""), key, shown)
     return table
 
 
-def _evaluate(model: str, data: Path, skip_invalid: bool, batch_size: int | None) -> Evaluation:
+def groups_table(field: str, groups: dict[str, Evaluation]) -> Table:
+    """One row a group, with the metrics of `GROUP_COLUMNS`."""
+    table = Table(field)
+    for title in GROUP_COLUMNS.values():
+        table.add_column(title, justify="right")
+    for value, metrics in groups.items():
+        table.add_row(value, *(_shown(key, metrics[key]) for key in GROUP_COLUMNS))
+    return table
+
+
+def _shown(key: str, value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    if key == "words_per_second":
+        return f"{value:.0f}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _evaluate(
+    model: str, data: Path, by: str | None, skip_invalid: bool, batch_size: int | None
+) -> "Evaluation | dict[str, Evaluation]":
     from ..corpus.docs import read_docs
 
-    docs: list[Doc]
+    items: Sequence[Doc | Narrative]
     if data.suffix.lower() == ".spacy":
         nlp = load_pipeline(model)
-        docs = list(read_docs(data, nlp.vocab))
+        items = read_docs(data, nlp.vocab)
     else:
         narratives = read_valid(data, skip_invalid=skip_invalid)
         nlp = load_pipeline(model)
-        nlp.max_length = max(nlp.max_length, *(len(narrative.text) for narrative in narratives))
-        docs = list(tokenized(narratives, nlp).values())
+        items = narratives if by else list(tokenized(narratives, nlp).values())
     with Progress(
         console=err_console, transient=True, disable=not err_console.is_terminal
     ) as progress:
-        task = progress.add_task("evaluate", total=2 * len(docs))
-        return evaluate_pipeline(
-            nlp, docs, batch_size=batch_size, on_doc=lambda: progress.advance(task)
-        )
+        task = progress.add_task("evaluate", total=2 * len(items))
+
+        def advance() -> None:
+            progress.advance(task)
+
+        if by is not None:
+            return evaluate_by(nlp, narratives, by, batch_size=batch_size, on_doc=advance)
+        return evaluate_pipeline(nlp, items, batch_size=batch_size, on_doc=advance)
 
 
-def _as_json(metrics: Evaluation) -> str:
+def _as_json(metrics: "Evaluation | dict[str, Evaluation]") -> str:
     return json.dumps(metrics, indent=2) + "\n"

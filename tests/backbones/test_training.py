@@ -99,6 +99,7 @@ def test_the_package_runs_offline_without_the_encoders_folder_and_in_workers(
         [sys.executable, str(script), *map(str, arguments)],
         check=True,
         cwd=tmp_path,
+        start_new_session=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
     )
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))

@@ -63,9 +63,9 @@ def test_the_same_annotation_agrees_with_itself() -> None:
 @pytest.mark.parametrize("change", [{"id": "n9"}, {"text": TEXT + "!"}])
 def test_other_texts_are_refused(change: dict[str, str]) -> None:
     one = narrative("17:negative 35:neutral", [])
-    with pytest.raises(ValenceECError, match="A001.*n1"):
+    with pytest.raises(ValenceECError, match=r"A001.*n1"):
         annotation_agreement([one], [replace(one, **change)], NLP)
-    with pytest.raises(ValenceECError, match="A001.*n2"):
+    with pytest.raises(ValenceECError, match=r"A001.*n2"):
         annotation_agreement([one], [one, replace(one, id="n2")], NLP)
 
 

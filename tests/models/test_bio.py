@@ -29,7 +29,7 @@ def all_sequences(scores: np.ndarray) -> dict[tuple[int, ...], float]:
 layouts = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), min_size=1, max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(layouts, st.integers(0, 2**32 - 1), st.sampled_from([0.1, 2.0, 50.0]))
 def test_chain_is_the_distribution_over_valid_sequences(
     layout: list[tuple[int, int]], seed: int, scale: float
@@ -120,6 +120,15 @@ def test_carrier_never_leaves_its_unit() -> None:
     carriers = spans_of_tags(chains.decode())
     assert carriers == [(0, 3), (3, 4), (5, 7)]
     np.testing.assert_allclose(chains.span_probabilities(carriers), [1, 0.7311, 1], atol=1e-3)
+
+
+def test_last_tag_of_a_unit_shorter_than_others_of_its_batch() -> None:
+    """A token more, like the last one, would make I the better tag."""
+    emissions = np.zeros((7, 3))
+    emissions[:2, O] = 10.0
+    emissions[2] = [0.0, 4.0, 5.0]
+    chains = Chains(emissions, np.asarray([(0, 3), (3, 7)]))
+    assert chains.decode()[:3].tolist() == [O, O, B]
 
 
 def test_nothing_to_decode() -> None:

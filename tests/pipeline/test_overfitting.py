@@ -89,3 +89,4 @@ def test_joint_pipeline_knows_its_corpus_end_to_end(trained: Language) -> None:
         trained.pipe(text for text, _ in NARRATIVES), examples_of(trained), strict=True
     ):
         assert annotation(doc) == annotation(example.reference)
+        assert set(doc.spans["fu"].attrs) == {"boundary_scores", "scores", "labels"}
