@@ -65,6 +65,10 @@ class Errors:
         "this pipeline as it is, but mind that vocab/strings.json holds the words of its "
         "training data."
     )
+    V014 = (
+        "[V014] {name}: the spans of doc.spans['{key}'] must be in order, without overlap, each "
+        "with at least one token. Sort and mend them where they are set."
+    )
 
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "

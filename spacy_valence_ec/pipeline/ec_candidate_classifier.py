@@ -50,13 +50,12 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
     def candidates(self, docs: Sequence[Doc]) -> list[np.ndarray]:
         """The candidates of each Doc, int32 (n, 3): start and end token, and the unit, by its
         place in the Doc. What the suggester proposes across units is left out."""
-        self.require_units(docs)
+        all_units = self.unit_offsets(docs)
         proposed = self.suggester(docs, ops=self.model.ops)
         offsets = np.asarray(to_numpy(proposed.dataXd), dtype="int32").reshape((-1, 2))
         ends = np.cumsum(to_numpy(proposed.lengths))[:-1]
         found = []
-        for doc, spans in zip(docs, np.split(offsets, ends), strict=True):
-            units = group_offsets(doc, FU_KEY)
+        for units, spans in zip(all_units, np.split(offsets, ends), strict=True):
             unit = np.searchsorted(units[:, 0], spans[:, 0], side="right") - 1
             if len(units):
                 inside = (unit >= 0) & (spans[:, 1] <= units[unit, 1]) & (spans[:, 0] < spans[:, 1])
@@ -66,7 +65,7 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
         return found
 
     def model_input(self, docs: Sequence[Doc]) -> tuple[list[Doc], Ragged, Ragged, Ints1d]:
-        """Raises: ValenceECError V001 for a Doc without units."""
+        """Raises: ValenceECError V001 and V014, as `unit_offsets`."""
         return self._model_input(docs, self.candidates(docs))
 
     def _model_input(

@@ -17,6 +17,7 @@ from thinc.types import Floats2d
 
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..extensions import install_extensions
+from ..models.spans import group_offsets
 from ..schema import FU_KEY
 from .gradients import check_gradient_route
 from .workers import single_thread_in_worker
@@ -183,10 +184,21 @@ class Head(TrainablePipe):
             message = Warnings.W002.format(n=missing, total=total)
             warnings.warn(message, ValenceECWarning, stacklevel=1)
 
-    def require_units(self, docs: Iterable[Doc]) -> None:
-        """Raises: ValenceECError V001 for a Doc that has no group of units."""
-        if any(FU_KEY not in doc.spans for doc in docs):
-            raise ValenceECError(Errors.V001.format(name=self.name, key=FU_KEY))
+    def unit_offsets(self, docs: Iterable[Doc]) -> list[np.ndarray]:
+        """Token offsets of the units of each Doc, int32 (n_units, 2), end exclusive.
+
+        Raises: ValenceECError V001 for a Doc that has no group of units, V014 for units, set by
+        other code, that are empty, overlap or are out of order.
+        """
+        offsets = []
+        for doc in docs:
+            if FU_KEY not in doc.spans:
+                raise ValenceECError(Errors.V001.format(name=self.name, key=FU_KEY))
+            units = group_offsets(doc, FU_KEY)
+            if (units[:, 0] >= units[:, 1]).any() or (units[1:, 0] < units[:-1, 1]).any():
+                raise ValenceECError(Errors.V014.format(name=self.name, key=FU_KEY))
+            offsets.append(units)
+        return offsets
 
     def to_cpu(self, array: Any) -> np.ndarray:
         return np.asarray(self.model.ops.to_numpy(array))

@@ -104,10 +104,8 @@ class ValenceClassifier(Head):
         )
 
     def model_input(self, docs: Sequence[Doc]) -> tuple[list[Doc], Ragged]:
-        """Raises: ValenceECError V001 for a Doc without units."""
-        self.require_units(docs)
-        units = [group_offsets(doc, FU_KEY) for doc in docs]
-        return list(docs), ragged_offsets(units, self.model.ops)
+        """Raises: ValenceECError V001 and V014, as `unit_offsets`."""
+        return list(docs), ragged_offsets(self.unit_offsets(docs), self.model.ops)
 
     def predict(self, docs: Iterable[Doc]) -> np.ndarray:
         """P(label) of the units of all Docs in order, float32 (n_units, 3)."""

@@ -16,10 +16,12 @@ from helpers import (
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
+from spacy_valence_ec import ValenceECError
 from spacy_valence_ec.pipeline.ec_candidate_classifier import without_overlap
 from spacy_valence_ec.pipeline.fu_segmenter import units_of_boundaries
+from spacy_valence_ec.schema import FU_KEY
 
 TEXTS = [*HOSTILE_TEXTS, *(text for text, _ in NARRATIVES)]
 
@@ -187,3 +189,14 @@ def test_workers_give_what_calling_gives(trained: Language, start_method: str | 
         assert [u[:3] for u in said.pop("units")] == [u[:3] for u in wanted.pop("units")]
         assert said == wanted
     assert annotation(docs[-6]) == annotation(trained(NARRATIVES[0][0]))
+
+
+@pytest.mark.parametrize("units", [[(2, 4), (0, 2)], [(0, 3), (2, 5)], [(0, 2), (2, 2)]])
+@pytest.mark.parametrize("head", ["valence_classifier", "ec_tagger"])
+def test_units_of_other_code_must_be_in_order(
+    trained: Language, head: str, units: list[tuple[int, int]]
+) -> None:
+    doc = trained.get_pipe("tok2vec")(trained.make_doc("uno due tre quattro cinque"))
+    doc.spans[FU_KEY] = [Span(doc, *edges) for edges in units]
+    with pytest.raises(ValenceECError, match="V014"):
+        trained.get_pipe(head)(doc)
