@@ -45,7 +45,7 @@ def compose_config(
         `training.max_steps`; None keeps the backbone's.
 
     Raises: ValenceECError C001 for an unknown setting, C002 for an unknown backbone, C003 for
-    a folder that holds no encoder.
+    a folder that holds no encoder, C004 for one whose config.json cannot be read.
     """
     config = _read(configs / "settings", setting, Errors.C001)
     config = config.merge(_backbone_config(configs / "backbones", backbone))
@@ -79,6 +79,8 @@ def _describe_encoder(name: str, known: list[str]) -> dict[str, Any]:
         encoder = AutoConfig.from_pretrained(name)
         width = encoder.hidden_size
     except (OSError, ValueError, AttributeError) as error:
+        if folder.exists():
+            raise ValenceECError(Errors.C004.format(name=name)) from error
         raise ValenceECError(Errors.C002.format(name=name, known=", ".join(known))) from error
     max_length = _max_length(encoder)
     return {

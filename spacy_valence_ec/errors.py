@@ -85,6 +85,11 @@ class Errors:
         "[C003] The folder '{name}' holds no encoder: config.json is missing. Give the folder "
         "that `save_pretrained` wrote."
     )
+    C004 = (
+        "[C004] The config.json of '{name}' tells no known encoder. Add the field "
+        "\"model_type\", such as \"bert\" or \"xlm-roberta\", and see that it has "
+        "\"hidden_size\"."
+    )
 
     D001 = (
         "[D001] {id}: the tokenizer of the pipeline alters the text, so that offsets cannot be "

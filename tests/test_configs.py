@@ -112,9 +112,10 @@ def test_unknown_setting_and_backbones(tmp_path: Path) -> None:
     with pytest.raises(ValenceECError, match=r"C003.*config.json"):
         compose("joint", str(tmp_path))
     # No encoder: nothing says how wide it is.
-    (tmp_path / "config.json").write_text('{"model_type": "unheard-of"}')
-    with pytest.raises(ValenceECError, match="C002"):
-        compose("joint", str(tmp_path))
+    for content in ('{"model_type": "unheard-of"}', '{"hidden_size": 8}'):
+        (tmp_path / "config.json").write_text(content)
+        with pytest.raises(ValenceECError, match=r"C004.*model_type"):
+            compose("joint", str(tmp_path))
 
 
 def test_generic_half_is_no_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
