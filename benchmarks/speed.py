@@ -116,7 +116,7 @@ def random_transformer(folder: Path, data: Path, layers: int) -> Path:
     ).save_pretrained(encoder)
     BertTokenizerFast(str(encoder / "vocab.txt")).save_pretrained(encoder)
     config = compose_config("joint", str(encoder), configs=CONFIGS)
-    nlp = load_model_from_config(config, auto_fill=True)
+    nlp = load_model_from_config(config.interpolate(), auto_fill=True)
     examples = []
     for narrative in read_narratives(data).narratives[:8]:
         reference, _ = narrative_to_doc(narrative, nlp)
@@ -155,46 +155,48 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/test.jsonl"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--layers", type=int, default=12, help="of the random transformer")
-    parser.add_argument("--no-transformer", action="store_true")
+    parser.add_argument("--only", choices=["cnn", "transformer"], help="default: both")
     args = parser.parse_args()
 
     texts = [record["text"] for record in srsly.read_jsonl(args.data)]
-    nlp = spacy.load(args.model)
-    n_words = sum(len(nlp.make_doc(text)) for text in texts)
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    print(f"{len(texts)} narratives, {n_words} tokens, median of {args.rounds} rounds\n")
+    machine = platform.processor() or platform.machine()
+    print(f"{machine}, Python {platform.python_version()}, median of {args.rounds} rounds")
+    if args.only != "transformer":
+        measure_cnn(args.model, texts, args.rounds)
+    if args.only != "cnn":
+        measure_transformer(args.data, texts[:16], args.layers, args.rounds)
 
-    ratio, pipeline, encoder = pipeline_over_encoder(nlp, texts, 64, args.rounds)
-    print(f"CNN: joint pipeline over bare encoder {ratio:.2f}", end=" ")
-    print(f"({n_words / pipeline:,.0f} and {n_words / encoder:,.0f} tokens a second)")
-    ratio, one, two = joint_over_two(nlp, single_task(args.model), texts, 64, args.rounds)
-    print(f"CNN: one joint pipeline over two single-task ones {ratio:.2f}", end=" ")
-    print(f"({one:.2f} and {two:.2f} s)")
 
+def measure_cnn(path: Path, texts: list[str], rounds: int) -> None:
+    nlp = spacy.load(path)
+    report_ratios("CNN", nlp, single_task(path), texts, 64, rounds)
     words = " ".join(texts).split()
     rows = growth(nlp, words, [1_000, 10_000, 100_000])
-    print("CNN: one Doc, microseconds a token:", end=" ")
-    print(", ".join(f"{cost:.0f} at {size:,}" for size, cost in rows), end=" ")
+    costs = ", ".join(f"{cost:.0f} at {size:,}" for size, cost in rows)
+    print(f"CNN: microseconds a token of one Doc {costs}", end=" ")
     print(f"(longest over shortest {rows[-1][1] / rows[0][1]:.2f})")
     rows = memory(nlp, texts, 20_000)
-    print("CNN: resident MB after:", end=" ")
-    print(", ".join(f"{mb:.0f} at {i:,}" for i, mb in rows), end=" ")
-    print(f"(last over first {rows[-1][1] / rows[0][1]:.3f})")
+    sizes = ", ".join(f"{megabytes:.0f} after {i:,}" for i, megabytes in rows)
+    print(f"CNN: resident MB {sizes} Docs (last over first {rows[-1][1] / rows[0][1]:.3f})")
 
-    if args.no_transformer:
-        return
+
+def measure_transformer(data: Path, texts: list[str], layers: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = random_transformer(Path(folder), args.data, args.layers)
-        nlp = spacy.load(path)
-        few = texts[:16]
-        n_words = sum(len(nlp.make_doc(text)) for text in few)
-        rounds = max(3, args.rounds // 2)
-        ratio, pipeline, encoder = pipeline_over_encoder(nlp, few, 16, rounds)
-        print(f"BERT-base size: joint pipeline over bare encoder {ratio:.2f}", end=" ")
-        print(f"({n_words / pipeline:,.0f} and {n_words / encoder:,.0f} tokens a second)")
-        ratio, one, two = joint_over_two(nlp, single_task(path), few, 16, rounds)
-        print(f"BERT-base size: one joint pipeline over two single-task ones {ratio:.2f}", end=" ")
-        print(f"({one:.2f} and {two:.2f} s)")
+        path = random_transformer(Path(folder), data, layers)
+        report_ratios("BERT-base size", spacy.load(path), single_task(path), texts, 16, rounds)
+
+
+def report_ratios(
+    name: str, nlp: Language, singles: list[Language], texts: list[str], batch: int, rounds: int
+) -> None:
+    n_tokens = sum(len(nlp.make_doc(text)) for text in texts)
+    print(f"{name}: {len(texts)} narratives, {n_tokens} tokens")
+    ratio, pipeline, encoder = pipeline_over_encoder(nlp, texts, batch, rounds)
+    print(f"{name}: joint pipeline over bare encoder {ratio:.2f}", end=" ")
+    print(f"({n_tokens / pipeline:,.0f} and {n_tokens / encoder:,.0f} tokens a second)")
+    ratio, one, two = joint_over_two(nlp, singles, texts, batch, rounds)
+    print(f"{name}: one joint pipeline over two single-task ones {ratio:.2f}", end=" ")
+    print(f"({one:.2f} and {two:.2f} s)")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 import pytest
 import spacy
 from helpers import NARRATIVES, examples_of, make_nlp, train
+from small_project import small_project
 from spacy import Language
+
+__all__ = ["small_project"]  # a fixture too
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,4 @@
-"""The workflow of project.yml, run once for all tests that need its results.
-
-A test module that uses the fixture says `pytest_plugins = ["small_project"]`.
-"""
+"""The workflow of project.yml, run once for all tests that need its results."""
 
 import json
 import os

@@ -17,8 +17,6 @@ from weasel.util import load_project_config
 if TYPE_CHECKING:
     from small_project import SmallProject
 
-pytest_plugins = ["small_project"]
-
 ROOT = Path(__file__).parents[1]
 
 # The names of the design.
