@@ -92,13 +92,14 @@ def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict
 def test_every_variable_is_used_and_nothing_else(config: dict[str, Any]) -> None:
     used = set(re.findall(r"\$\{vars\.(\w+)\}", (ROOT / "project.yml").read_text("utf-8")))
     assert used == set(config["vars"])
-    assert used >= {"data", "backbone", "seed", "gpu", "epochs"}
+    assert used >= {"data", "backbone", "seed", "split_seed", "gpu", "epochs"}
 
 
 def test_every_command_ran_and_left_its_outputs(
     small_project: "SmallProject", config: dict[str, Any]
 ) -> None:
-    ran = re.findall(r"^=+ ([\w-]+) =+$", small_project.output, flags=re.MULTILINE)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", small_project.output)
+    ran = re.findall(r"^=+ ([\w-]+) =+$", plain, flags=re.MULTILINE)
     assert ran == config["workflows"]["all"]
     assert "Traceback" not in small_project.output
     outputs = [output for command in config["commands"] for output in command.get("outputs", ())]
@@ -289,7 +290,7 @@ def test_narratives_that_break_a_rule_stop_the_workflow(
     [
         ("backbone", "alberto", "compose joint training/joint.cfg --backbone alberto "),
         ("backbone", "/models/my-bert", "--backbone /models/my-bert "),
-        ("seed", 3, "corpus corpus/narratives.jsonl data --seed 3 "),
+        ("split_seed", 3, "corpus corpus/narratives.jsonl data --seed 3 "),
         ("seed", 3, "compose joint training/joint.cfg --backbone embedded --seed 3 "),
         ("epochs", 7, "--max-epochs 7 "),
         ("gpu", 0, "--gpu-id 0 "),

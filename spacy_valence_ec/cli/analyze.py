@@ -253,6 +253,7 @@ def print_table(doc: "Doc", record: Record, console: Console) -> None:
     table.add_column("p", justify="right")
     table.add_column("functional unit", overflow="fold")
     labels = list(group.attrs.get(LABELS_ATTR, VALENCES))
+    narrative = doc.text  # made anew, at the cost of its length, at every use
     for i, unit in enumerate(group):
         label = unit.label_
         probability = ""
@@ -264,10 +265,10 @@ def print_table(doc: "Doc", record: Record, console: Console) -> None:
         for carrier in unit._.emotion_carriers:
             start = max(carrier.start_char, unit.start_char)
             end = min(carrier.end_char, unit.end_char)
-            text.append(displayed(doc.text[offset:start]))
-            text.append(f"[{displayed(doc.text[start:end])}]", style=CARRIER_STYLE)
+            text.append(displayed(narrative[offset:start]))
+            text.append(f"[{displayed(narrative[start:end])}]", style=CARRIER_STYLE)
             offset = end
-        text.append(displayed(doc.text[offset : unit.end_char]))
+        text.append(displayed(narrative[offset : unit.end_char]))
         table.add_row(
             str(i + 1),
             Text(f"{symbols.get(label, '')} {label}", style=style),

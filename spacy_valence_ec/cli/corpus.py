@@ -52,14 +52,19 @@ def corpus(
     parts = split_by_narrator(narratives, seed=seed)
     docs = tokenized([n for part in PARTS for n in parts[part]], nlp)
     output_dir.mkdir(parents=True, exist_ok=True)
-    # All files are complete before the first takes its place: no mixture of two splits.
+    # All files are complete, and on the disk, before the first takes its place: no mixture of two
+    # splits.
     with ExitStack() as stack:
+        handles = []
         for part in PARTS:
             path = output_dir / part
             binary = stack.enter_context(atomic_write(path.with_suffix(".spacy"), binary=True))
             text = stack.enter_context(atomic_write(path.with_suffix(".jsonl")))
             binary.write(docs_to_bytes(docs[narrative.id] for narrative in parts[part]))
             text.writelines(record_to_line(narrative_to_record(n)) for n in parts[part])
+            handles += [binary, text]
+        for handle in handles:
+            handle.flush()
     Console().print(_table(parts))
     challenge = sum(map(is_challenge, narratives))
     if challenge:
