@@ -129,7 +129,6 @@ def environment_variables(environment: Path) -> dict[str, str]:
         "VIRTUAL_ENV": str(environment),
         "PYTHONUTF8": "1",
         "NO_COLOR": "1",
-        "ANSI_COLORS_DISABLED": "1",
         "COLUMNS": "100",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
