@@ -2,7 +2,7 @@
 
 python corpus/make_splits.py
 
-Of 20,000 random assignments of the narrators, with a fixed seed, takes the one whose parts are
+Of many random assignments of the narrators, with a fixed seed, takes the one whose parts are
 closest to their size (70, 10 and 20% of the units; a fifth for each fold) and to each other in the
 shares of each valence and of units with a carrier, and of transcribed speech. Writes the fields
 `split` and `fold` of every narrative of narratives.jsonl, which `valence-ec corpus` follows.
@@ -18,7 +18,6 @@ from spacy_valence_ec.schema import VALENCES, Narrative
 
 FILE = Path(__file__).parent / "narratives.jsonl"
 SEED = 0
-TRIALS = 20_000
 SHARES_WEIGHT = 4.0
 
 
@@ -32,18 +31,21 @@ def counts(narrative: Narrative) -> np.ndarray:
     )
 
 
-def best_assignment(table: np.ndarray, ratios: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def best_assignment(
+    table: np.ndarray, ratios: np.ndarray, size_weight: float, trials: int, seed: int
+) -> np.ndarray:
     """The part of each narrator; `table` is (n_narrators, n_counts)."""
+    rng = np.random.default_rng(seed)
     total = table.sum(axis=0)
     best, best_cost = np.zeros(0), np.inf
-    for _ in range(TRIALS):
+    for _ in range(trials):
         parts = rng.choice(len(ratios), size=len(table), p=ratios)
         sums = np.stack([table[parts == part].sum(axis=0) for part in range(len(ratios))])
         if not sums[:, 0].all():
             continue
         size = np.abs(sums[:, 0] / total[0] - ratios).sum()
         shares = np.ptp(sums[:, 1:] / sums[:, :1], axis=0)
-        cost = size + SHARES_WEIGHT * shares[:-1].max() + shares[-1]
+        cost = size_weight * size + SHARES_WEIGHT * shares[:-1].max() + shares[-1]
         if cost < best_cost:
             best, best_cost = parts, cost
     return best
@@ -56,9 +58,8 @@ def main() -> None:
         sums[str(narrative.narrator)] += counts(narrative)
     names = sorted(sums)
     table = np.stack([sums[name] for name in names])
-    rng = np.random.default_rng(SEED)
-    split = best_assignment(table, np.array([0.7, 0.1, 0.2]), rng)
-    fold = best_assignment(table, np.full(5, 0.2), rng)
+    split = best_assignment(table, np.array([0.7, 0.1, 0.2]), 1.0, 20_000, SEED)
+    fold = best_assignment(table, np.full(5, 0.2), 2.0, 80_000, SEED + 1)
     parts = ("train", "dev", "test")
     fields = {
         name: {"split": parts[split[i]], "fold": int(fold[i])} for i, name in enumerate(names)

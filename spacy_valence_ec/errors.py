@@ -87,8 +87,8 @@ class Errors:
     )
     C004 = (
         "[C004] The config.json of '{name}' tells no known encoder. Add the field "
-        "\"model_type\", such as \"bert\" or \"xlm-roberta\", and see that it has "
-        "\"hidden_size\"."
+        '"model_type", such as "bert" or "xlm-roberta", and see that it has '
+        '"hidden_size".'
     )
 
     D001 = (

@@ -81,19 +81,21 @@ def copy_project(folder: Path) -> None:
 
 
 def some_narratives(narrators: int, of_each: int) -> list[str]:
-    """Lines of the corpus: the first narratives of the first narrators."""
-    counts: Counter[str] = Counter()
-    lines = []
+    """Lines of the corpus: the first narratives of the first narrators of each part."""
     text = (ROOT / "corpus" / "narratives.jsonl").read_text(encoding="utf-8")
-    for line in text.splitlines(keepends=True):
+    lines = text.splitlines(keepends=True)
+    part_of = {record["narrator"]: record.get("split") for record in map(json.loads, lines)}
+    firsts = {part: narrator for narrator, part in reversed(part_of.items())}
+    chosen = [*dict.fromkeys([*firsts.values(), *part_of])][:narrators]
+    counts: Counter[str] = Counter()
+    found = []
+    for line in lines:
         narrator = json.loads(line)["narrator"]
-        if narrator not in counts and len(counts) == narrators:
-            continue
         counts[narrator] += 1
-        if counts[narrator] <= of_each:
-            lines.append(line)
-    assert len(lines) == narrators * of_each
-    return lines
+        if narrator in chosen and counts[narrator] <= of_each:
+            found.append(line)
+    assert len(found) == narrators * of_each
+    return found
 
 
 def make_environment(folder: Path) -> None:

@@ -6,14 +6,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from small_project import SmallProject, copy_project, some_narratives
 from typer.testing import CliRunner
 from weasel.util import load_project_config
-
-if TYPE_CHECKING:
-    from small_project import SmallProject
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,13 +40,13 @@ ProjectRun = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
-def config(small_project: "SmallProject") -> dict[str, Any]:
+def config(small_project: SmallProject) -> dict[str, Any]:
     """project.yml with its variables put in."""
     return dict(load_project_config(small_project.folder))
 
 
 @pytest.fixture
-def project_copy(small_project: "SmallProject", tmp_path: Path) -> Path:
+def project_copy(small_project: SmallProject, tmp_path: Path) -> Path:
     """A copy of the project after its workflow, to run more in."""
     return copytree(small_project.folder, tmp_path / "copy")
 
@@ -94,7 +92,7 @@ def test_every_variable_is_used_and_nothing_else(config: dict[str, Any]) -> None
 
 
 def test_every_command_ran_and_left_its_outputs(
-    small_project: "SmallProject", config: dict[str, Any]
+    small_project: SmallProject, config: dict[str, Any]
 ) -> None:
     plain = re.sub(r"\x1b\[[\d;]*m", "", small_project.output)
     ran = re.findall(r"^=+ ([\w-]+) =+$", plain, flags=re.MULTILINE)
@@ -107,7 +105,7 @@ def test_every_command_ran_and_left_its_outputs(
         assert times(path) if path.is_dir() else path.stat().st_size, output
 
 
-def test_progress_and_results_are_shown(small_project: "SmallProject") -> None:
+def test_progress_and_results_are_shown(small_project: SmallProject) -> None:
     output = small_project.output
     assert re.search(r"^E +# +LOSS", output, flags=re.MULTILINE)
     assert "valid narratives, 0 problems" in output
@@ -120,7 +118,7 @@ def test_progress_and_results_are_shown(small_project: "SmallProject") -> None:
 
 
 def test_the_pipeline_loads_from_any_folder_and_has_the_accessors(
-    small_project: "SmallProject", tmp_path: Path
+    small_project: SmallProject, tmp_path: Path
 ) -> None:
     script = tmp_path / "use.py"
     script.write_text(
@@ -166,7 +164,7 @@ print(json.dumps({{
 
 
 def test_the_package_says_what_it_is_and_what_it_needs(
-    small_project: "SmallProject", config: dict[str, Any]
+    small_project: SmallProject, config: dict[str, Any]
 ) -> None:
     (output,) = next(c["outputs"] for c in config["commands"] if c["name"] == "package")
     with zipfile.ZipFile(small_project.folder / output) as wheel:
@@ -188,7 +186,7 @@ def test_the_package_says_what_it_is_and_what_it_needs(
     assert not [name for name in names if name.endswith((".jsonl", ".spacy"))]
 
 
-def test_the_package_holds_no_word_of_the_corpus(small_project: "SmallProject") -> None:
+def test_the_package_holds_no_word_of_the_corpus(small_project: SmallProject) -> None:
     """But those that every Italian pipeline of spaCy holds."""
     import spacy
 
@@ -201,7 +199,7 @@ def test_the_package_holds_no_word_of_the_corpus(small_project: "SmallProject") 
     assert not (words - known) & stored
 
 
-def test_every_metric_of_the_design_is_measured(small_project: "SmallProject") -> None:
+def test_every_metric_of_the_design_is_measured(small_project: SmallProject) -> None:
     metrics = json.loads((small_project.folder / "metrics" / "joint.json").read_text("utf-8"))
     assert set(metrics) >= METRICS
     for name in METRICS:
@@ -225,12 +223,11 @@ def test_a_users_own_file_and_training_alone(
     project_run: ProjectRun, project_copy: Path, tmp_path: Path
 ) -> None:
     """Other data, at an absolute path: the split is made anew, and all that depends on it."""
-    from small_project import some_narratives
-
     data = tmp_path / "my_narratives.jsonl"
     mine = []
     for line in map(json.loads, some_narratives(4, 2)):
-        mine.append({**line, "id": f"my-{line['id']}", "narrator": f"person {line['narrator']}"})
+        kept = {key: line[key] for key in ("text", "units", "carriers")}
+        mine.append({**kept, "id": f"my-{line['id']}", "narrator": f"person {line['narrator']}"})
     data.write_text("".join(json.dumps(line) + "\n" for line in mine), encoding="utf-8")
     best = project_copy / "training" / "joint" / "model-best"
     before = times(best)
@@ -287,8 +284,6 @@ def test_narratives_that_break_a_rule_stop_the_workflow(
 def test_variables_reach_the_commands(
     project_run: ProjectRun, tmp_path: Path, variable: str, value: object, expected: str
 ) -> None:
-    from small_project import copy_project
-
     folder = tmp_path / "project"
     copy_project(folder)
     code, output = project_run(folder, "all", f"--vars.{variable}", value, "--dry")
@@ -297,7 +292,7 @@ def test_variables_reach_the_commands(
 
 
 def test_a_pipeline_of_another_name_is_packaged_installed_and_used(
-    project_run: ProjectRun, small_project: "SmallProject"
+    project_run: ProjectRun, small_project: SmallProject
 ) -> None:
     options = ("--vars.name", "valence_ec_clinic", "--vars.version", "1.2.3", "--dry")
     code, output = project_run(small_project.folder, "all", *options)
