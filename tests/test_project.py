@@ -321,4 +321,5 @@ def test_the_documentation_of_the_project_is_up_to_date(tmp_path: Path) -> None:
         generated = generated.replace("](project.yml)", "](../project.yml)")
     assert generated.strip() in holder.read_text("utf-8"), (
         f"outdated: python -m spacy project document . --output {holder.relative_to(ROOT)}"
+        " (and in docs/ the link to project.yml must begin with ../)"
     )

@@ -34,12 +34,12 @@ valence-ec evaluate it_valence_ec corpus/challenge.jsonl --by challenge"""
 
 # The columns of the table of groups; the JSON has every metric.
 GROUP_COLUMNS = {
-    "n_narratives": "narratives",
+    "n_narratives": "n",
     "n_targets": "units",
-    "target_accuracy": "valence acc.",
-    "valence_macro_f": "valence F",
-    "gold_units_ec_partial_f": "carriers F",
-    "fu_f": "units F",
+    "target_accuracy": "val. acc.",
+    "valence_macro_f": "val. F",
+    "gold_units_ec_partial_f": "EC ~F",
+    "fu_f": "FU F",
     "joint_f": "joint F",
 }
 
@@ -140,7 +140,8 @@ def metrics_table(metrics: Evaluation) -> Table:
 
 def groups_table(field: str, groups: dict[str, Evaluation]) -> Table:
     """One row a group, with the metrics of `GROUP_COLUMNS`."""
-    table = Table(field)
+    table = Table()
+    table.add_column(field, no_wrap=True)
     for title in GROUP_COLUMNS.values():
         table.add_column(title, justify="right")
     for value, metrics in groups.items():
