@@ -105,8 +105,8 @@ class Errors:
         "every narrative a field `split` (train, dev or test)."
     )
     D004 = (
-        "[D004] {n} of {total} narratives have a field `split` (train, dev or test): give it to "
-        "all of them or to none. Without one: {ids}."
+        "[D004] {n} of {total} narratives have a field `split` that is train, dev or test: give it "
+        "to all of them, or leave the field out everywhere. Missing or another value: {ids}."
     )
     D005 = (
         "[D005] The field `split` puts one narrator in several parts: {narrators}. A model would "
@@ -133,13 +133,21 @@ class Errors:
     M004 = "[M004] {path}: no such file."
     M005 = (
         "[M005] {path}: the kind of file is told by its name, and must be {suffixes}. "
-        "Rename it, or give text on standard input."
+        "Rename or convert it."
     )
     M006 = "[M006] {path}: not UTF-8 (the byte at offset {offset}). Convert the file."
     M007 = (
         "[M007] No narrative has the field '{field}'. Give a field of the file, such as 'narrator'."
     )
     M008 = "[M008] {path}: `--by` groups narratives by a field, which only .jsonl files hold."
+    M009 = (
+        "[M009] The pipeline sets no functional units (doc.spans['{key}']): it is not one of this "
+        "package. Name another one."
+    )
+    M010 = (
+        "[M010] An argument that ends in {suffix} names no file. To analyze it as a text, give it "
+        "on standard input."
+    )
 
 
 class Warnings:

@@ -1,7 +1,7 @@
 """A pipeline against annotated narratives: every metric, end to end and on gold units."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -22,7 +22,7 @@ SEGMENTER_FACTORY = "fu_segmenter"
 
 # A narrative of a challenge set may name the units that are instances of its difficulty.
 TARGETS_FIELD = "targets"
-_FIELDS = ("narrator", "lang")
+_FIELDS = ("id", "narrator", "lang")
 
 Evaluation = dict[str, float | int | None]
 
@@ -53,7 +53,7 @@ def evaluate(
 
     `nlp.max_length`, a limit that guards parsers, is raised to the longest text. Offsets of
     narratives that do not fall on the token edges of `nlp` give a warning (W001).
-    Raises: ValenceECError M001 when nothing is annotated.
+    Raises: ValenceECError M001 when nothing is annotated, M009 when the pipeline sets no units.
     """
     references = [doc for doc in _references(nlp, data) if FU_KEY in doc.spans]
     if not references:
@@ -63,6 +63,8 @@ def evaluate(
     docs = (nlp.make_doc(reference.text) for reference in references)
     end_to_end = _run(nlp, references, docs, batch_size, on_doc)
     seconds = time.perf_counter() - start
+    if not any(FU_KEY in example.predicted.spans for example in end_to_end):
+        raise ValenceECError(Errors.M009.format(key=FU_KEY))
 
     with nlp.select_pipes(disable=_segmenters(nlp)):
         docs = (with_gold_units(nlp, reference) for reference in references)
@@ -96,8 +98,8 @@ def evaluate_by(
     """`evaluate` for each group of narratives with the same value of a field, in order of the
     values.
 
-    field: "narrator", "lang", or any further field of the narratives; those without it are left
-        out.
+    field: "id", "narrator", "lang", or any further field of the narratives; those without it are
+        left out.
 
     Besides the keys of `evaluate`, each group has `n_targets` and `target_accuracy`: on gold
     units, the share of units with the right valence among those that a narrative lists in its
@@ -116,10 +118,10 @@ def evaluate_by(
     for value, group in sorted(groups.items()):
         metrics = evaluate(nlp, group, batch_size=batch_size, on_doc=on_doc)
         right = [
-            unit.label_ == gold.valence
+            predicted == narrative.units[i].valence
             for narrative, doc in zip(group, _on_gold_units(nlp, group, batch_size), strict=True)
-            for i, (unit, gold) in enumerate(zip(doc.spans[FU_KEY], narrative.units, strict=True))
-            if i in narrative.extra.get(TARGETS_FIELD, range(len(narrative.units)))
+            for i, predicted in _labels(narrative, doc)
+            if i in _targets(narrative)
         ]
         metrics["n_targets"] = len(right)
         metrics["target_accuracy"] = sum(right) / len(right) if right else None
@@ -134,6 +136,25 @@ def with_gold_units(nlp: Language, reference: Doc) -> Doc:
     tokens = [token.i for token in doc if not token.is_space]
     doc.spans[FU_KEY] = [Span(doc, tokens[start], tokens[end - 1] + 1) for start, end in gold.units]
     return doc
+
+
+def _targets(narrative: Narrative) -> Sequence[int]:
+    """The indices in the field `targets`; all units where it is no list."""
+    targets = narrative.extra.get(TARGETS_FIELD)
+    return targets if isinstance(targets, list) else range(len(narrative.units))
+
+
+def _labels(narrative: Narrative, doc: Doc) -> Iterator[tuple[int, str]]:
+    """Index of each gold unit and the label of the unit of `doc` at its place; a unit that was
+    dropped, because it shares its only token with another, is left out."""
+    units = iter(doc.spans[FU_KEY])
+    unit = next(units, None)
+    for i, gold in enumerate(narrative.units):
+        while unit is not None and unit.end_char <= gold.start:
+            unit = next(units, None)
+        if unit is not None and unit.start_char < gold.end:
+            yield i, unit.label_
+            unit = next(units, None)
 
 
 def _on_gold_units(

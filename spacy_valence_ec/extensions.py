@@ -8,6 +8,9 @@ spans are an empty list, labels are `""`; an accessor that needs a score raises
 `ValenceECError` V003, because a number that nobody computed would be read as a result.
 On a Doc that was processed and has no unit (empty or white space), the valence is
 `neutral`, the score 0.0 and the arc empty.
+
+The spans of a group must be in order and without overlap, as the components of this package set
+them.
 """
 
 from bisect import bisect_left, bisect_right

@@ -80,7 +80,7 @@ OURS = [command for command in COMMANDS if re.search(r"(^|\| )valence-ec ", comm
 
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
-    assert {block.language for block in BLOCKS} == {"python", "console", "json"}
+    assert {block.language for block in BLOCKS} == {"python", "console", "json", "ini"}
     assert "README.md" in WITH_CODE
     kinds: tuple[str, ...] = (INSTALL, PROJECT_RUN, *CHECKS)
     assert not [c for c in COMMANDS if c not in OURS and not c.startswith(kinds)]
@@ -272,3 +272,20 @@ def test_the_picture_of_the_readme_calls_nobody() -> None:
     picture = (ROOT / name).read_text("utf-8")
     urls = set(re.findall(r"https?://[^\"')\s<]+", picture))
     assert urls <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
+
+
+def test_the_config_of_the_candidate_mode_is_complete(tmp_path: Path) -> None:
+    """The ini block of the README, in place of the tagger's, gives a pipeline."""
+    from spacy.util import load_model_from_config
+    from thinc.api import Config
+
+    from spacy_valence_ec.configs import compose_config
+
+    (block,) = re.findall(
+        r"^```ini\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+    )
+    config = compose_config("joint", "embedded", configs=ROOT / "configs")
+    parts = Config().from_str("[components]\n\n" + block, interpolate=False)
+    config["components"]["ec_tagger"] = parts["components"]["ec_tagger"]
+    nlp = load_model_from_config(Config(config).interpolate(), auto_fill=True)
+    assert type(nlp.get_pipe("ec_tagger")).__name__ == "EmotionCarrierCandidateClassifier"

@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy_valence_ec import evaluation
 from spacy_valence_ec.corpus.docs import doc_to_narrative
 from spacy_valence_ec.errors import ValenceECError, ValenceECWarning
-from spacy_valence_ec.evaluation import evaluate, with_gold_units
+from spacy_valence_ec.evaluation import evaluate, evaluate_by, with_gold_units
 from spacy_valence_ec.schema import EC_KEY, FU_KEY, Narrative, Offsets, Unit
 
 N_RUNS = 2  # end to end, and on gold units
@@ -150,3 +150,32 @@ def test_every_figure_is_a_plain_number(nlp: Language) -> None:
     scores = evaluate(nlp, [annotate(nlp, narrative) for narrative in NARRATIVES])
     assert all(type(value) in (int, float) for value in numbers(scores))
     assert not any(isinstance(value, np.generic) for value in scores.values())
+
+
+def test_groups_survive_dropped_units_and_odd_targets() -> None:
+    """Two units in one token: one is dropped, the others keep their labels; `targets` that is no
+    list counts all units."""
+    text = "Casamare bello. Poi piove."
+    edges = [(0, 4, "negative"), (4, 8, "neutral"), (9, 15, "neutral"), (16, 26, "positive")]
+    narrative = Narrative(
+        "a", text, tuple(Unit(*edge) for edge in edges), (), None, "s1", extra={"targets": None}
+    )
+    nlp = spacy.blank("it")
+
+    @spacy.Language.component("all_positive")
+    def all_positive(doc):  # type: ignore[no-untyped-def]
+        units = list(doc.spans["fu"]) if "fu" in doc.spans else [doc[:]]
+        doc.spans["fu"] = [Span(doc, u.start, u.end, label="positive") for u in units]
+        doc.spans["ec"] = []
+        return doc
+
+    nlp.add_pipe("all_positive")
+    with pytest.warns(ValenceECWarning):
+        found = evaluate_by(nlp, [narrative], "narrator")
+    assert (found["s1"]["n_targets"], found["s1"]["target_accuracy"]) == (3, pytest.approx(1 / 3))
+
+
+def test_a_pipeline_without_units_is_refused() -> None:
+    narrative = Narrative("a", "Piove.", (Unit(0, 6, "neutral"),))
+    with pytest.raises(ValenceECError, match="M009"):
+        evaluate(spacy.blank("it"), [narrative])

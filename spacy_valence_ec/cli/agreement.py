@@ -37,16 +37,17 @@ def agreement(
         read_valid(second, skip_invalid=False),
         blank_pipeline(lang),
     )
-    rows = {"all": asdict(overall), **{name: asdict(by_narrator[name]) for name in by_narrator}}
+    narrators = {name: asdict(found) for name, found in by_narrator.items()}
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(json.dumps({"all": asdict(overall), "narrators": narrators}, indent=2))
         return
     # Short titles: the table fits a terminal of 80 columns.
     table = Table("", *TITLES)
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, row in rows.items():
-        table.add_row(name, *map(_shown, row.values()), end_section=name == "all")
+    table.add_row("all", *map(_shown, asdict(overall).values()), end_section=True)
+    for name, row in narrators.items():
+        table.add_row(name, *map(_shown, row.values()))
     Console().print(table)
     typer.echo(LEGEND)
 

@@ -166,7 +166,8 @@ class Reader:
 def _as_file(given: str) -> Path | None:
     """The file that an argument names, None when it is a text.
 
-    Raises: ValenceECError M004 for a missing .txt or .jsonl file, M005 for another kind of file.
+    Raises: ValenceECError M004 or M010 for a missing .txt or .jsonl file, M005 for another kind
+    of file.
     """
     if not given:
         return None
@@ -179,6 +180,9 @@ def _as_file(given: str) -> Path | None:
     if exists and not named_like_one:
         raise ValenceECError(Errors.M005.format(path=given, suffixes=".txt or .jsonl"))
     if not exists and named_like_one:
+        # A text may end like this too: it is not to stand in a message.
+        if any(char.isspace() for char in given):
+            raise ValenceECError(Errors.M010.format(suffix=path.suffix))
         raise ValenceECError(Errors.M004.format(path=given))
     return path if exists else None
 
@@ -230,7 +234,10 @@ def analyzed(
     pairs = [(record["text"], record) for record in records]
     # spaCy's limit guards parsers; these components need memory in proportion to the text.
     nlp.max_length = max(nlp.max_length, *(len(text) for text, _ in pairs))
-    yield from nlp.pipe(pairs, as_tuples=True, batch_size=batch_size)
+    for doc, record in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size):
+        if FU_KEY not in doc.spans:
+            raise ValenceECError(Errors.M009.format(key=FU_KEY))
+        yield doc, record
 
 
 def print_table(doc: "Doc", record: Record, console: Console) -> None:

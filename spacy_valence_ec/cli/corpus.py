@@ -38,7 +38,7 @@ def corpus(
     A field "split" (train, dev, test) on every narrative is followed instead;
     narratives with "set": "challenge" are left out.
 
-    Example: valence-ec corpus corpus/narratives.jsonl build/corpus --seed 1
+    Example: valence-ec corpus my_narratives.jsonl data --seed 1
     """
     from ..corpus.docs import docs_to_bytes
     from ..corpus.jsonl import narrative_to_record, record_to_line

@@ -30,7 +30,6 @@ EMBEDDED = "embedded"
 # The backbones of the project that come from the Hugging Face hub.
 HUB_NAMES = {
     "alberto": "m-polignano-uniba/bert_uncased_L-12_H-768_A-12_italian_alb3rt0",
-    "geppetto": "LorenzoDeMattei/GePpeTto",
     "xlm-roberta": "xlm-roberta-base",
 }
 # One of these groups makes up a tokenizer.
@@ -75,8 +74,8 @@ def doctor(
     backbone: Annotated[
         str,
         typer.Option(
-            help="Encoder to look for: embedded, alberto, geppetto, xlm-roberta, a folder, or a "
-            "name on the Hugging Face hub."
+            help="Encoder to look for: embedded, alberto, xlm-roberta, a folder, or a name "
+            "on the Hugging Face hub."
         ),
     ] = EMBEDDED,
 ) -> None:

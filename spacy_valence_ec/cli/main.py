@@ -6,12 +6,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 import typer
 from rich.console import Console
 
-from ..errors import ValenceECError
+from ..errors import ValenceECError, ValenceECWarning
 
 app = typer.Typer(
     name="valence-ec",
@@ -34,6 +35,15 @@ def fail(message: str) -> None:
     err_console.print(message, markup=False)
 
 
+def _show_warning(
+    message: Warning | str, category: type[Warning], *args: object, **kwargs: object
+) -> None:
+    """A warning of this package as a message; of others, which may quote their input, the kind."""
+    err_console.print("warning:", style="bold yellow", end=" ")
+    own = issubclass(category, ValenceECWarning)
+    err_console.print(str(message) if own else category.__name__, markup=False)
+
+
 def reflowed(command: Callable[..., None]) -> str:
     """The docstring of a command as help, one line a paragraph, for Typer to wrap."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
@@ -42,6 +52,7 @@ def reflowed(command: Callable[..., None]) -> str:
 
 def run() -> None:
     """Entry point of `valence-ec` and `python -m spacy_valence_ec`."""
+    warnings.showwarning = _show_warning
     try:
         app(prog_name="valence-ec")
     except SystemExit as stop:

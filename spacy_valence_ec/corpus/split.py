@@ -38,7 +38,8 @@ def split_by_narrator(
     result depends on the narratives and `seed`, not on the order of the narratives.
 
     A narrative without narrator counts as a narrator of its own. One with `"set": "challenge"` is
-    left out. When all have a field `split` that is train, dev or test, that is the split.
+    left out. When all have a field `split` that is train, dev or test, that is the
+    split, whatever the seed.
 
     Raises:
         ValenceECError: there are fewer narrators than parts (D003), only some narratives have a
@@ -73,9 +74,9 @@ def _normalized(ratios: Sequence[float]) -> np.ndarray:
 
 def _assigned(narratives: Sequence[Narrative]) -> Mapping[_Narrator, str] | None:
     """The part of each narrator by the field `split`; None when no narrative has it."""
-    without = [n.id for n in narratives if n.extra.get(SPLIT_FIELD) not in PARTS]
-    if len(without) == len(narratives):
+    if not any(SPLIT_FIELD in narrative.extra for narrative in narratives):
         return None
+    without = [n.id for n in narratives if n.extra.get(SPLIT_FIELD) not in PARTS]
     if without:
         n = len(narratives) - len(without)
         raise ValenceECError(Errors.D004.format(n=n, total=len(narratives), ids=listed(without)))
