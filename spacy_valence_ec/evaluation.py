@@ -55,6 +55,16 @@ def evaluate(
     narratives that do not fall on the token edges of `nlp` give a warning (W001).
     Raises: ValenceECError M001 when nothing is annotated, M009 when the pipeline sets no units.
     """
+    return _evaluate(nlp, data, batch_size, on_doc)[0]
+
+
+def _evaluate(
+    nlp: Language,
+    data: Iterable[Narrative | Doc | Example],
+    batch_size: int | None,
+    on_doc: Callable[[], None] | None,
+) -> tuple[Evaluation, list[Example]]:
+    """What `evaluate` gives, and the examples predicted on gold units."""
     references = [doc for doc in _references(nlp, data) if FU_KEY in doc.spans]
     if not references:
         raise ValenceECError(Errors.M001.format(key=FU_KEY))
@@ -66,14 +76,17 @@ def evaluate(
     if not any(FU_KEY in example.predicted.spans for example in end_to_end):
         raise ValenceECError(Errors.M009.format(key=FU_KEY))
 
-    with nlp.select_pipes(disable=_segmenters(nlp)):
+    segmenters = [
+        name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == SEGMENTER_FACTORY
+    ]
+    with nlp.select_pipes(disable=segmenters):
         docs = (with_gold_units(nlp, reference) for reference in references)
         on_gold_units = _run(nlp, references, docs, batch_size, on_doc)
 
     valence, unit_valence = score_valence(end_to_end), score_valence(on_gold_units)
     carriers = score_carriers(on_gold_units)
     n_tokens = sum(not token.is_space for example in end_to_end for token in example.predicted)
-    return {
+    metrics: Evaluation = {
         **score_functional_units(end_to_end),
         **valence,
         **{key: unit_valence[key] for key in UNIT_VALENCE_KEYS},
@@ -85,6 +98,7 @@ def evaluate(
         "n_tokens": n_tokens,
         "words_per_second": n_tokens / seconds,
     }
+    return metrics, on_gold_units
 
 
 def evaluate_by(
@@ -116,11 +130,11 @@ def evaluate_by(
         raise ValenceECError(Errors.M007.format(field=field))
     found = {}
     for value, group in sorted(groups.items()):
-        metrics = evaluate(nlp, group, batch_size=batch_size, on_doc=on_doc)
+        metrics, on_gold_units = _evaluate(nlp, group, batch_size, on_doc)
         right = [
             predicted == narrative.units[i].valence
-            for narrative, doc in zip(group, _on_gold_units(nlp, group, batch_size), strict=True)
-            for i, predicted in _labels(narrative, doc)
+            for narrative, example in zip(group, on_gold_units, strict=True)
+            for i, predicted in _labels(narrative, example.predicted)
             if i in _targets(narrative)
         ]
         metrics["n_targets"] = len(right)
@@ -155,18 +169,6 @@ def _labels(narrative: Narrative, doc: Doc) -> Iterator[tuple[int, str]]:
         if unit is not None and unit.start_char < gold.end:
             yield i, unit.label_
             unit = next(units, None)
-
-
-def _on_gold_units(
-    nlp: Language, narratives: Sequence[Narrative], batch_size: int | None
-) -> list[Doc]:
-    with nlp.select_pipes(disable=_segmenters(nlp)):
-        docs = [with_gold_units(nlp, narrative_to_doc(n, nlp)[0]) for n in narratives]
-        return list(nlp.pipe(docs, batch_size=batch_size))
-
-
-def _segmenters(nlp: Language) -> list[str]:
-    return [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == SEGMENTER_FACTORY]
 
 
 def _references(nlp: Language, data: Iterable[Narrative | Doc | Example]) -> Iterable[Doc]:

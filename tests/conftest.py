@@ -1,10 +1,15 @@
-"""Fixtures that the tests of components share."""
+"""Fixtures that several folders of tests share."""
+
+import sys
+from typing import Any
 
 import pytest
 import spacy
-from helpers import NARRATIVES, examples_of, make_nlp, train
+from helpers import NARRATIVES, Cli, examples_of, make_nlp, train
 from small_project import small_project
 from spacy import Language
+
+from spacy_valence_ec.cli import run
 
 __all__ = ["small_project"]  # a fixture too
 
@@ -19,3 +24,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Language:
     folder = tmp_path_factory.mktemp("trained")
     nlp.to_disk(folder)
     return spacy.load(folder)
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Runs the entry point: exit code, standard output, standard error."""
+
+    def call(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["valence-ec", *map(str, args)])
+        code: Any = 0
+        try:
+            run()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return call

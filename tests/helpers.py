@@ -97,6 +97,9 @@ for _name, _suggester in (("ec_ngrams", NGRAMS), ("ec_chunks", CHUNKS)):
         },
     )
 
+# Runs the command line: exit code, standard output, standard error. The fixture `cli`.
+Cli = Callable[..., tuple[int, str, str]]
+
 # Text with the units of a narrative: between them white space, in each carriers by their text.
 Annotated = tuple[str, list[tuple[str, str, list[str]]]]
 

@@ -11,15 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import HOSTILE_TEXTS
+from helpers import HOSTILE_TEXTS, Cli
 from spacy import Language
 
-from spacy_valence_ec.cli import run
 from spacy_valence_ec.corpus.jsonl import read_narratives
 
 SECRET = "zanzibar"  # in every text: no message may hold it
@@ -28,25 +27,15 @@ FULL = Path("/dev/full")
 
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
 
-Cli = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Cli:
-    """Runs the entry point: exit code, standard output, standard error. Whatever it is given, there
-    is neither a traceback nor a word of a narrative on standard error, and no temporary file is
-    left."""
+def cli(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    """The shared one. Whatever it is given, there is neither a traceback nor a word of a narrative
+    on standard error, and no temporary file is left."""
     monkeypatch.delenv("VALENCE_EC_DEBUG", raising=False)
 
     def call(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["valence-ec", *map(str, args)])
-        code: Any = 0
-        try:
-            run()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
+        code, out, err = cli(*args)
         assert "unexpected" not in err
         assert SECRET not in err
         assert leftovers(tmp_path) == []

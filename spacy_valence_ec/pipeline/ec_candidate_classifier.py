@@ -17,6 +17,7 @@ from ..suggesters import content_mask
 from .ec_tagger import WITHOUT, CarrierPipe
 from .fu_segmenter import sigmoid
 from .head import SAMPLE_SIZE, ClassWeights
+from .units import preset_gold_units
 
 
 class EmotionCarrierCandidateClassifier(CarrierPipe):
@@ -34,7 +35,7 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
         vocab: Vocab,
         model: Model,
         suggester: Callable[..., Ragged],
-        name: str = "ec_tagger",
+        name: str | None = None,
         *,
         threshold: float = 0.5,
         loss_weight: float = 1.0,
@@ -136,7 +137,7 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
         counts = np.zeros(2, dtype=int)
         for example in found:
             doc = example.predicted.copy()
-            self.preset(doc, example)
+            preset_gold_units(doc, example)
             judged = gold_judgments(example, self.candidates([doc])[0])
             counts += np.bincount(judged, minlength=2)
         self.set_class_weights({WITHOUT: int(counts[0]), EC_LABEL: int(counts[1])})

@@ -3,19 +3,18 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from spacy import Language, Vocab
+from spacy import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 from thinc.api import Config, Model
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d
 
 from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
 from ..models.bio import B, Chains, I, O, spans_of_tags
-from ..models.spans import group_offsets, ragged_offsets
+from ..models.spans import group_offsets
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR
-from .head import SAMPLE_SIZE, ClassWeights, Head
-from .units import preset_gold_units
+from .head import SAMPLE_SIZE, Head
 
 WITHOUT = "none"  # the class of a unit (a candidate) without a carrier
 
@@ -129,6 +128,7 @@ def make_ec_tagger(
 class CarrierPipe(Head):
     """What both carrier components share: the label, the classes and how they write."""
 
+    default_name = "ec_tagger"
     labels = (EC_LABEL,)
     classes = (WITHOUT, EC_LABEL)
 
@@ -156,9 +156,6 @@ class CarrierPipe(Head):
             raise ValenceECError(Errors.V006.format(name=self.name, key=EC_KEY))
         return found
 
-    def preset(self, doc: Doc, example: Example) -> None:
-        preset_gold_units(doc, example)
-
 
 class EmotionCarrierTagger(CarrierPipe):
     """Tags the tokens of each unit and decodes the most probable carriers, each inside one
@@ -168,24 +165,6 @@ class EmotionCarrierTagger(CarrierPipe):
     probability, under the distribution over all valid taggings of the unit, that exactly these
     tokens are a carrier.
     """
-
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model,
-        name: str = "ec_tagger",
-        *,
-        loss_weight: float = 1.0,
-        class_weights: ClassWeights = None,
-        scorer: Callable | None = None,
-    ):
-        super().__init__(
-            vocab, model, name, loss_weight=loss_weight, scorer=scorer, class_weights=class_weights
-        )
-
-    def model_input(self, docs: Sequence[Doc]) -> tuple[list[Doc], Ragged]:
-        """Raises: ValenceECError V001 and V014, as `unit_offsets`."""
-        return list(docs), ragged_offsets(self.unit_offsets(docs), self.model.ops)
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[list[tuple[int, int]], np.ndarray]]:
         """For each Doc its carriers [start, end) and their probabilities, float32 (n,)."""
@@ -247,16 +226,13 @@ class EmotionCarrierTagger(CarrierPipe):
 
     def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
         found = self.annotated(examples)
-        n_units = sum(len(example.reference.spans[FU_KEY]) for example in found)
-        n_holding = 0
+        n_units = n_holding = 0
         for example in found:
-            starts = {
-                next((i for i, u in enumerate(units) if u[0] <= carrier.start < u[1]), -1)
-                for units in [group_offsets(example.reference, FU_KEY)]
-                for carrier in example.reference.spans[EC_KEY]
-            }
-            n_holding += len(starts - {-1})
-        self.set_class_weights({WITHOUT: n_units - n_holding, EC_LABEL: n_holding})
+            units = group_offsets(example.reference, FU_KEY)
+            starts = group_offsets(example.reference, EC_KEY)[:, 0]
+            n_units += len(units)
+            n_holding += sum(((start <= starts) & (starts < end)).any() for start, end in units)
+        self.set_class_weights({WITHOUT: n_units - int(n_holding), EC_LABEL: int(n_holding)})
         return found[:SAMPLE_SIZE]
 
     def _chains(self, docs: Sequence[Doc], emissions: Sequence[np.ndarray]) -> Chains:

@@ -87,13 +87,14 @@ class FunctionalUnitSegmenter(Head):
     of the boundary at which each unit ends (1.0 for the last one, where the text ends).
     """
 
+    default_name = "fu_segmenter"
     labels = (INSIDE, BOUNDARY)
 
     def __init__(
         self,
         vocab: Vocab,
         model: Model,
-        name: str = "fu_segmenter",
+        name: str | None = None,
         *,
         threshold: float = 0.5,
         loss_weight: float = 1.0,

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from spacy import Language, Vocab
-from spacy.errors import Errors as SpacyErrors
 from spacy.pipeline import TrainablePipe
 from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
@@ -17,9 +16,10 @@ from thinc.types import Floats2d
 
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..extensions import install_extensions
-from ..models.spans import group_offsets
+from ..models.spans import group_offsets, ragged_offsets
 from ..schema import FU_KEY
 from .gradients import check_gradient_route
+from .units import preset_gold_units
 from .workers import single_thread_in_worker
 
 # How many examples `initialize` infers the shapes from, as spaCy's components do.
@@ -31,26 +31,28 @@ ClassWeights = dict[str, float] | str | None
 class Head(TrainablePipe):
     """A trainable component on top of the shared encoder.
 
-    A subclass gives `predict`, `set_annotations`, `get_loss`, `initialize_labels`,
-    `model_input` and `sample_output`; `update` and `initialize` are the same for all.
+    A subclass gives `predict`, `set_annotations`, `get_loss` and `initialize_labels`, and, where
+    its model reads or gives something else, `model_input` and `sample_output`; `update` and
+    `initialize` are the same for all.
     """
 
+    default_name: str
     labels: tuple[str, ...] = ()
 
     def __init__(
         self,
         vocab: Vocab,
         model: Model,
-        name: str,
+        name: str | None = None,
         *,
-        loss_weight: float,
-        scorer: Callable | None,
+        loss_weight: float = 1.0,
         class_weights: ClassWeights = None,
+        scorer: Callable | None = None,
     ):
         install_extensions()
         self.vocab = vocab
         self.model = model
-        self.name = name
+        self.name = name or self.default_name
         self.loss_weight = loss_weight
         self.scorer = scorer
         self.class_weights = class_weights
@@ -66,8 +68,11 @@ class Head(TrainablePipe):
         yield from super().pipe(stream, batch_size=batch_size)
 
     def model_input(self, docs: Sequence[Doc]) -> Any:
-        """What the model reads, made from the Docs and their units."""
-        raise NotImplementedError
+        """What the model reads: the Docs and the offsets of their units.
+
+        Raises: ValenceECError V001 and V014, as `unit_offsets`.
+        """
+        return list(docs), ragged_offsets(self.unit_offsets(docs), self.model.ops)
 
     def update(
         self,
@@ -122,22 +127,20 @@ class Head(TrainablePipe):
         for label in labels or ():
             self.add_label(label)
         sample = self.initialize_labels(get_examples())
-        if not sample:
-            raise ValueError(SpacyErrors.E923.format(name=self.name))
         docs = []
         for example in sample:
             doc = example.predicted.copy()
-            self.preset(doc, example)
+            preset_gold_units(doc, example)
             docs.append(doc)
         self.model.initialize(X=self.model_input(docs), Y=self.sample_output(docs))
 
     def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
         """Read all the examples once for labels and weights; give back a sample of annotated
-        ones."""
-        raise NotImplementedError
+        ones, never empty.
 
-    def preset(self, doc: Doc, example: Example) -> None:
-        """Give a sample Doc the annotation that earlier components would."""
+        Raises: ValenceECError V006 if none is annotated.
+        """
+        raise NotImplementedError
 
     def sample_output(self, docs: Sequence[Doc]) -> Any:
         """Output of the model's shape for a sample of Docs."""

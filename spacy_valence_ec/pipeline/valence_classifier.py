@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from spacy import Language, Vocab
+from spacy import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 from thinc.api import Config, Model
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d
 
 from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
-from ..models.spans import group_offsets, ragged_offsets
+from ..models.spans import group_offsets
 from ..schema import FU_KEY, LABELS_ATTR, SCORES_ATTR, VALENCES
-from .head import SAMPLE_SIZE, ClassWeights, Head
-from .units import best_overlap, preset_gold_units
+from .head import SAMPLE_SIZE, Head
+from .units import best_overlap
 
 DEFAULT_MODEL = """
 [model]
@@ -87,25 +87,8 @@ class ValenceClassifier(Head):
     tokens.
     """
 
+    default_name = "valence_classifier"
     labels = VALENCES
-
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model,
-        name: str = "valence_classifier",
-        *,
-        loss_weight: float = 1.0,
-        class_weights: ClassWeights = None,
-        scorer: Callable | None = None,
-    ):
-        super().__init__(
-            vocab, model, name, loss_weight=loss_weight, scorer=scorer, class_weights=class_weights
-        )
-
-    def model_input(self, docs: Sequence[Doc]) -> tuple[list[Doc], Ragged]:
-        """Raises: ValenceECError V001 and V014, as `unit_offsets`."""
-        return list(docs), ragged_offsets(self.unit_offsets(docs), self.model.ops)
 
     def predict(self, docs: Iterable[Doc]) -> np.ndarray:
         """P(label) of the units of all Docs in order, float32 (n_units, 3)."""
@@ -164,9 +147,6 @@ class ValenceClassifier(Head):
             raise ValenceECError(Errors.V006.format(name=self.name, key=FU_KEY))
         self.set_class_weights(counts)
         return sample
-
-    def preset(self, doc: Doc, example: Example) -> None:
-        preset_gold_units(doc, example)
 
     def sample_output(self, docs: Sequence[Doc]) -> Floats2d:
         return self.model.ops.alloc2f(1, len(self.labels))

@@ -1,19 +1,12 @@
 """A stand-in for the trained pipeline: units end at final punctuation, a word list judges them."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
-
-from spacy_valence_ec.cli import run
-
-Cli = Callable[..., tuple[int, str, str]]
 
 CARRIERS = {"gesso": "positive", "treno": "negative"}
 
@@ -54,21 +47,3 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pipelines") / "stand-in"
     nlp.to_disk(path)
     return path
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
-    """Runs the entry point: exit code, standard output, standard error."""
-
-    def call(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["valence-ec", *map(str, args)])
-        code: Any = 0
-        try:
-            run()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return call

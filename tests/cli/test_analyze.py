@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 import spacy
+from helpers import Cli
 from rich.console import Console
 
 from spacy_valence_ec.cli import analyze as command
 from spacy_valence_ec.cli.analyze import Reader, displayed, print_table
-
-Cli = Callable[..., tuple[int, str, str]]
 
 TEXT = "Ieri sono andata dal medico. Finalmente mi hanno tolto il gesso!"
 
@@ -357,15 +356,16 @@ def test_on_a_terminal(stand_in: Path, tmp_path: Path) -> None:
         f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-import conftest
+import conftest  # the stand-in components
+from spacy_valence_ec.cli import run
 sys.argv = ['valence-ec', 'analyze', {TEXT!r}, '-m', {str(stand_in)!r}]
 try:
-    conftest.run()
+    run()
 except SystemExit as stop:
     assert not stop.code
 print('BETWEEN', flush=True)
 os.dup2(os.open({str(out)!r}, os.O_WRONLY | os.O_CREAT), 1)
-conftest.run()
+run()
 """
     )
     table, bar = shown.split("BETWEEN")

@@ -2,42 +2,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import spacy
+from helpers import Cli
 from spacy.tokens import DocBin
 
-from spacy_valence_ec.cli import run
 from spacy_valence_ec.corpus import docs
 from spacy_valence_ec.corpus.jsonl import read_narratives, write_narratives
 from spacy_valence_ec.schema import Narrative, Offsets, Unit
 
 COMMANDS = ("validate", "corpus", "convert", "stats")
 OUTPUTS = [f"{part}.{suffix}" for part in ("dev", "test", "train") for suffix in ("jsonl", "spacy")]
-
-Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
-    """Runs the entry point: exit code, standard output, standard error."""
-
-    def call(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["valence-ec", *map(str, args)])
-        code: Any = 0
-        try:
-            run()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return call
 
 
 def some(n: int = 12) -> list[Narrative]:

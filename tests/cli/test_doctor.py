@@ -7,6 +7,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 import torch
+from helpers import Cli
 from huggingface_hub import constants
 
 from spacy_valence_ec.cli import doctor
@@ -19,8 +20,6 @@ from spacy_valence_ec.cli.doctor import (
     check_package,
     check_tokenizer,
 )
-
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)

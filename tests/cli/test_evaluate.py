@@ -1,12 +1,12 @@
 import io
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
+from helpers import Cli
 from rich.console import Console
 
 from spacy_valence_ec import evaluation
@@ -14,8 +14,6 @@ from spacy_valence_ec.cli import evaluate as command
 from spacy_valence_ec.cli.evaluate import DESCRIPTIONS, metrics_table
 from spacy_valence_ec.corpus.docs import narratives_to_docs, write_docs
 from spacy_valence_ec.corpus.jsonl import read_narratives
-
-Cli = Callable[..., tuple[int, str, str]]
 
 # What the stand-in says, but for the last unit, whose carrier it does not know.
 NARRATIVES = [
