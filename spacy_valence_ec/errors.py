@@ -120,6 +120,7 @@ class Errors:
         "go on without the narratives listed."
     )
     D008 = "[D008] {path}: there is no valid narrative."
+    B001 = "[B001] There is no text of the source '{name}' at {path}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "
         "(doc.spans['{key}'])."

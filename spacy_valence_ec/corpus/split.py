@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import Errors, ValenceECError, listed
 from ..schema import NEUTRAL, Narrative
 
-PARTS = ("train", "dev", "test")
+TRAIN, DEV, TEST = PARTS = ("train", "dev", "test")
 
 SPLIT_FIELD = "split"
 SET_FIELD = "set"
