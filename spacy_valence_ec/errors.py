@@ -121,6 +121,7 @@ class Errors:
     )
     D008 = "[D008] {path}: there is no valid narrative."
     B001 = "[B001] There is no text of the source '{name}' at {path}."
+    L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "
         "(doc.spans['{key}'])."
