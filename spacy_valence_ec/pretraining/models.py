@@ -10,7 +10,6 @@ from torch.nn.functional import cross_entropy
 from .packing import IGNORED, Separators
 from .settings import BERT, Settings
 
-
 WEIGHTS = "model.safetensors"
 
 
