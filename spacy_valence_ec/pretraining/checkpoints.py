@@ -63,7 +63,7 @@ def load_tokenizer(folder: Path) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # tokenizers has no class of its own for what it cannot read
         raise ValenceECError(Errors.P012.format(path=folder)) from error
 
 

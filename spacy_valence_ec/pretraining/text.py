@@ -63,7 +63,10 @@ def prepare_text(sources: Path, narratives: Path, output: Path, settings: TextSe
     kept: dict[str, list[Document]] = defaultdict(list)
     for document in _documents(sources, narratives, settings):
         paragraphs = []
-        for paragraph in filter(None, map(tidy, document.paragraphs)):
+        # Narratives are as their writers want them: "27!!" is a line of one.
+        is_public = document.source != NARRATIVES
+        cleaned = map(tidy, document.paragraphs) if is_public else document.paragraphs
+        for paragraph in filter(None, cleaned):
             key = _key(paragraph)
             if key in seen:
                 (barred if key in forbidden else removed)[document.source] += 1
