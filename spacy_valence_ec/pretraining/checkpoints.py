@@ -78,8 +78,9 @@ def load_weights(folder: Path, model: Any, optimizer: torch.optim.Optimizer) -> 
     device = next(model.parameters()).device
     try:
         load_model(model, str(folder / WEIGHTS), device=str(device))
+        # It moves what belongs beside the weights itself; the counts of steps stay here.
         optimizer.load_state_dict(
-            torch.load(folder / OPTIMIZER, map_location=device, weights_only=True)
+            torch.load(folder / OPTIMIZER, map_location="cpu", weights_only=True)
         )
     except (
         OSError,
