@@ -30,6 +30,8 @@ def git_revision() -> str | None:
     """The commit of the source, with "+" behind it when files were altered; None outside of git."""
     folder = Path(__file__).parent
     try:
+        # An installed package may lie in the repository of something else.
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
         revision = _git(folder, "rev-parse", "HEAD")
         return revision + ("+" if _git(folder, "status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.SubprocessError):

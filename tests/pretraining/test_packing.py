@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_texts import settings_of
 
@@ -36,6 +36,7 @@ def content(packed: Packed, separators: Separators) -> list[int]:
 
 
 @EITHER
+@settings(deadline=None)
 @given(documents=documents, length=st.integers(4, 30))
 def test_no_piece_is_lost_or_doubled(
     separators: Separators, documents: list[np.ndarray], length: int
@@ -49,12 +50,12 @@ def test_no_piece_is_lost_or_doubled(
 
 
 def test_lengths_follow_their_shares() -> None:
-    settings = settings_of(
+    chosen = settings_of(
         "tiny",
         packing={"lengths": [16, 32, 128], "shares": [2.0, 1.0, 1.0]},
         training={"steps": 40, "pieces_per_step": 512},
     )
-    found = phases(settings)
+    found = phases(chosen)
     assert [(p.length, p.first, p.last, p.n_sequences) for p in found] == [
         (16, 0, 20, 32),
         (32, 20, 30, 16),
@@ -66,13 +67,13 @@ def test_lengths_follow_their_shares() -> None:
 def test_a_pass_reads_each_document_as_often_as_is_set(separators: Separators) -> None:
     texts = [np.full(7 + i, 10 + i, dtype=np.int32) for i in range(6)]
     repeats = [1, 1, 2, 0, 1, 3]
-    settings = settings_of(
+    chosen = settings_of(
         "tiny",
         model={"positions": 16},
         packing={"lengths": [16], "shares": [1.0]},
         training={"steps": 60, "pieces_per_step": 32, "pieces_per_pass": 32},
     )
-    batches = Batches(texts, repeats, settings, separators)
+    batches = Batches(texts, repeats, chosen, separators)
     size = -(-batches.n_pieces // (16 - separators.around))
     rows = np.concatenate([batches[step].ids for step in range(60)])
     assert rows.shape == (120, 16)
@@ -87,13 +88,13 @@ def test_a_pass_reads_each_document_as_often_as_is_set(separators: Separators) -
 
 def test_a_step_is_the_same_wherever_a_run_begins() -> None:
     texts = [np.arange(5, 30 + i, dtype=np.int32) for i in range(9)]
-    settings = settings_of("tiny")
+    chosen = settings_of("tiny")
 
     def batches() -> Batches:
-        return Batches(texts, [2] * 9, settings, BERT)
+        return Batches(texts, [2] * 9, chosen, BERT)
 
     whole = batches()
-    expected = [whole[step].ids for step in range(settings.training.steps)]
+    expected = [whole[step].ids for step in range(chosen.training.steps)]
     for first in (29, 14, 3):
         np.testing.assert_array_equal(batches()[first].ids, expected[first])
     other = settings_of("tiny", training={"seed": 1})

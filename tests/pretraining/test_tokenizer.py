@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_texts import settings_of
 from transformers import AutoTokenizer, GPT2TokenizerFast, PreTrainedTokenizerFast
@@ -26,6 +26,7 @@ TRAINED = {
 unicode_text = st.text(st.characters(exclude_categories=["Cs"]))
 
 
+@settings(deadline=None)
 @given(unicode_text)
 def test_decoding_gives_the_composed_text_back(text: str) -> None:
     for tokenizer in TRAINED.values():
@@ -33,6 +34,7 @@ def test_decoding_gives_the_composed_text_back(text: str) -> None:
         assert tokenizer.decode(ids) == unicodedata.normalize("NFC", text)
 
 
+@settings(deadline=None)
 @given(unicode_text)
 def test_every_character_but_white_space_lies_in_a_piece(text: str) -> None:
     for tokenizer in TRAINED.values():
