@@ -6,6 +6,7 @@ from typing import Any
 from spacy import util
 from thinc.api import Config
 
+from .base.encoders import find_model, is_model_name
 from .errors import Errors, ValenceECError
 
 GENERIC_BACKBONE = "transformer"
@@ -39,13 +40,15 @@ def compose_config(
 ) -> Config:
     """Merge `configs/settings/<setting>.cfg` and `configs/backbones/<backbone>.cfg`.
 
-    backbone: the name of one of these files, or a local folder or Hugging Face hub name of an
-        encoder. Only in the last case is the hub asked, and for that model alone.
+    backbone: the name of one of these files, or a pretrained model (`base.encoders`), or a local
+        folder or Hugging Face hub name of an encoder. Only in the last case is the hub asked, and
+        for that model alone.
     max_epochs: 0 for no limit but the patience and, where the backbone sets it,
         `training.max_steps`; None keeps the backbone's.
 
     Raises: ValenceECError C001 for an unknown setting, C002 for an unknown backbone, C003 for
-    a folder that holds no encoder, C004 for one whose config.json cannot be read.
+    a folder that holds no encoder, C004 for one whose config.json cannot be read, P010 or P011
+    for a pretrained model that is not there.
     """
     config = _read(configs / "settings", setting, Errors.C001)
     config = config.merge(_backbone_config(configs / "backbones", backbone))
@@ -60,10 +63,16 @@ def _backbone_config(folder: Path, backbone: str) -> Config:
     if (folder / f"{backbone}.cfg").is_file() and backbone != GENERIC_BACKBONE:
         config = _read(folder, backbone, Errors.C002)
         base = config.pop("extends", {}).get("backbone")
-        return _read(folder, base, Errors.C002).merge(config) if base else config
+        if base:
+            config = _read(folder, base, Errors.C002).merge(config)
+        name = config["backbone"].get("name")
+        if name and is_model_name(name):
+            config["backbone"].update(_describe_encoder(str(find_model(name)), []))
+        return config
     generic = _read(folder, GENERIC_BACKBONE, Errors.C002)
     known = [path.stem for path in sorted(folder.glob("*.cfg")) if path.stem != GENERIC_BACKBONE]
-    generic["backbone"].update(_describe_encoder(backbone, known))
+    name = str(find_model(backbone)) if is_model_name(backbone) else backbone
+    generic["backbone"].update(_describe_encoder(name, known))
     return generic
 
 

@@ -150,6 +150,44 @@ class Errors:
         "[M010] An argument that ends in {suffix} names no file. To analyze it as a text, give it "
         "on standard input."
     )
+    P001 = "[P001] No pretraining setting '{name}' in {folder}. There are: {known}."
+    P002 = "[P002] {path}: {why}."
+    P003 = (
+        "[P003] {path}: there is no text to learn from. See that the sources hold any, and that "
+        "[text.repeats] of the setting is above zero for one of them."
+    )
+    P004 = (
+        "[P004] {path}: nothing is held out: no source has two documents. Add text, or raise "
+        "`text.dev_share` of the setting."
+    )
+    P005 = (
+        "[P005] {path}: train.jsonl, dev.jsonl or counts.json is missing, or altered since it was "
+        "written. Make them anew: `valence-ec pretrain-text`."
+    )
+    P006 = (
+        "[P006] {path} was written with other settings or another text, and cannot be gone on "
+        "from. Give --restart to begin anew, or another output folder."
+    )
+    P007 = "[P007] There is no GPU {gpu}. Give --gpu -1 to train on the processor."
+    P008 = (
+        "[P008] The text gives {found} of {size} pieces only. Add text, or lower "
+        "`tokenizer.vocab_size` or `tokenizer.min_frequency` of the setting."
+    )
+    P009 = (
+        "[P009] The loss is not a number at step {step}. Lower `training.learning_rate` or "
+        "`training.grad_clip` of the setting."
+    )
+    P010 = (
+        "[P010] The model '{name}' is nowhere: neither in {folder}, nor in this package, nor in an "
+        "installed package with the entry point '{name}' of the group '{group}'. Pretrain it with "
+        "`python -m spacy project run language-model . --vars.pretrain_config {name}`, install a "
+        "package that holds it, or give the folder of another encoder."
+    )
+    P011 = (
+        "[P011] The entry point '{name}' of the group '{group}' gives no folder of a model: it "
+        "must be a module beside config.json, or a function that returns the folder of it."
+    )
+    P012 = "[P012] {path}: a checkpoint that cannot be read. Give --restart to begin anew."
 
 
 class Warnings:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -57,6 +58,37 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new folder, whose files take the place of all that is in the folder `path` when the block
+    ends without error. On any exception what was there stays as it was. Its parents are made.
+
+    Raises:
+        OSError: `path` is a file, or its parent cannot be written.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        made = Path(tempfile.mkdtemp(prefix=".valence-ec-", dir=target.parent))
+    except OSError as error:
+        error.filename = str(target)
+        raise
+    try:
+        new = made / "new"
+        new.mkdir()
+        yield new
+        # Two renames: for a moment there is no folder, but never a half one.
+        if target.exists():
+            target.rename(made / "old")
+        new.rename(target)
+    finally:
+        if (made / "old").exists() and not target.exists():
+            (made / "old").rename(target)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _permissions(path: Path) -> int:

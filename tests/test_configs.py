@@ -107,7 +107,9 @@ def test_windows_fit_the_positions_of_the_encoder(
 def test_unknown_setting_and_backbones(tmp_path: Path) -> None:
     with pytest.raises(ValenceECError, match=r"C001.*'jiont'.*joint"):
         compose("jiont", "embedded")
-    with pytest.raises(ValenceECError, match=r"C002.*'no/such/model'.*alberto, embedded, xlm"):
+    with pytest.raises(
+        ValenceECError, match=r"C002.*'no/such/model'.*alberto, embedded, mini, xlm"
+    ):
         compose("joint", "no/such/model")
     with pytest.raises(ValenceECError, match=r"C003.*config.json"):
         compose("joint", str(tmp_path))

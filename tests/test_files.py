@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_valence_ec.files import atomic_write
+from spacy_valence_ec.files import atomic_folder, atomic_write
 
 
 def test_a_new_file_has_the_usual_permissions_and_an_old_one_keeps_its_own(tmp_path: Path) -> None:
@@ -42,3 +42,17 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
             pass
         assert caught.value.filename == str(path)
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_is_swapped_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder"
+    for name in ("a", "b"):
+        with atomic_folder(target) as folder:
+            (folder / name).touch()
+        assert os.listdir(target) == [name]
+    with pytest.raises(OSError, match="none"), atomic_folder(target) as folder:
+        (folder / "none" / "c").touch()
+    assert os.listdir(target) == ["b"]
+    assert os.listdir(target.parent) == ["folder"]
+    with pytest.raises(NotADirectoryError), atomic_folder(target / "b"):
+        pass

@@ -199,9 +199,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: dict[str, bytes]) -
     tops = {name.split("/")[0] for name in wheel}
     assert tops == {"spacy_valence_ec", f"spacy_valence_ec-{METADATA['version']}.dist-info"}
     package = ROOT / "spacy_valence_ec"
-    expected = {str(path.relative_to(ROOT)) for path in package.rglob("*.py") if path.is_file()} | {
-        "spacy_valence_ec/py.typed"
-    }
+    found = [*package.rglob("*.py"), package / "py.typed", *(package / "base/assets").rglob("*")]
+    expected = {str(path.relative_to(ROOT)) for path in found if path.is_file()}
     assert {name for name in wheel if name.startswith("spacy_valence_ec/")} == expected
 
 

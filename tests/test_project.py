@@ -73,13 +73,18 @@ def times(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in files}
 
 
+# A workflow of its own: it needs public corpora, and hours or a GPU.
+PRETRAINING = ["pretrain-text", "pretrain"]
+
+
 def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict[str, Any]) -> None:
     commands = {command["name"]: command for command in config["commands"]}
-    assert config["workflows"]["all"] == list(commands)
+    assert config["workflows"]["language-model"] == PRETRAINING
+    assert [*config["workflows"]["all"], *PRETRAINING] == list(commands)
     assert {"validate", "corpus", "train-joint", "evaluate"} <= set(commands)
     assert {"package", "install", "analyze-sample"} <= set(commands)
     for workflow in config["workflows"].values():
-        there = {"configs", config["vars"]["data"]}
+        there = {"configs", config["vars"]["data"], config["vars"]["sources"]}
         for name in workflow:
             assert set(commands[name].get("deps", ())) <= there, name
             there.update(commands[name].get("outputs", ()))
@@ -98,7 +103,12 @@ def test_every_command_ran_and_left_its_outputs(
     ran = re.findall(r"^=+ ([\w-]+) =+$", plain, flags=re.MULTILINE)
     assert ran == config["workflows"]["all"]
     assert "Traceback" not in small_project.output
-    outputs = [output for command in config["commands"] for output in command.get("outputs", ())]
+    outputs = [
+        output
+        for command in config["commands"]
+        if command["name"] in ran
+        for output in command.get("outputs", ())
+    ]
     assert len(outputs) >= 7
     for output in outputs:
         path = small_project.folder / output
@@ -289,6 +299,23 @@ def test_variables_reach_the_commands(
     code, output = project_run(folder, "all", f"--vars.{variable}", value, "--dry")
     assert code == 0
     assert expected in output.replace("\n", " ")
+
+
+def test_pretraining_takes_its_sources_and_setting(project_run: ProjectRun, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    copy_project(folder)
+    (tmp_path / "texts").mkdir()
+    variables = {"sources": tmp_path / "texts", "pretrain_config": "mini-gpt", "gpu": 0}
+    options = [part for name, value in variables.items() for part in (f"--vars.{name}", value)]
+    code, output = project_run(folder, "language-model", *options, "--dry")
+    assert code == 0
+    plain = " ".join(output.split())
+    assert f"pretrain-text {tmp_path}/texts data/pretraining --setting mini-gpt " in plain
+    assert "pretrain mini-gpt data/pretraining --gpu 0 training/pretrain/mini-gpt" in plain
+
+    code, output = project_run(folder, "language-model", "--vars.sources", "nowhere")
+    assert code == 1
+    assert "nowhere" in output
 
 
 def test_a_pipeline_of_another_name_is_packaged_installed_and_used(

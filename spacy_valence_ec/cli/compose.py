@@ -14,7 +14,8 @@ def compose(
     backbone: Annotated[
         str,
         typer.Option(
-            help="A file of configs/backbones, or a local folder or hub name of an encoder."
+            help="A file of configs/backbones, a pretrained model, or a local folder or hub name "
+            "of an encoder."
         ),
     ] = "embedded",
     configs: Annotated[

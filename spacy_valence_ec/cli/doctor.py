@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..base.encoders import find_model, is_model_name
 from ..errors import Errors, ValenceECError
 from .loading import DEFAULT_MODEL, Model, is_installed, load_pipeline
 
@@ -74,7 +75,7 @@ def doctor(
     backbone: Annotated[
         str,
         typer.Option(
-            help="Encoder to look for: embedded, alberto, xlm-roberta, a folder, or a name "
+            help="Encoder to look for: embedded, mini, alberto, xlm-roberta, a folder, or a name "
             "on the Hugging Face hub."
         ),
     ] = EMBEDDED,
@@ -163,6 +164,11 @@ def check_backbone(name: str) -> Check:
     title = f"backbone {name}"
     if name == EMBEDDED:
         return Check(title, Status.OK, "part of this package, nothing to download")
+    if is_model_name(name):
+        try:
+            return _check_folder(title, find_model(name))
+        except ValenceECError as error:
+            return Check(title, Status.FAIL, str(error))
     folder = Path(name)
     if folder.is_dir():
         return _check_folder(title, folder)

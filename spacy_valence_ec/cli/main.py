@@ -86,6 +86,8 @@ from . import (  # noqa: E402
     doctor,
     evaluate,
     finalize,
+    pretrain,
+    pretrain_text,
     stats,
     validate,
 )
@@ -101,6 +103,8 @@ for name, module in (
     ("evaluate", evaluate),
     ("finalize", finalize),
     ("doctor", doctor),
+    ("pretrain-text", pretrain_text),
+    ("pretrain", pretrain),
 ):
-    command = getattr(module, name)
+    command = getattr(module, name.replace("-", "_"))
     app.command(name, help=reflowed(command), epilog=getattr(module, "EPILOG", None))(command)
