@@ -11,6 +11,10 @@ from .errors import Errors, ValenceECError
 
 GENERIC_BACKBONE = "transformer"
 
+EMBEDDED_TAGGER = "embedded"
+TAGGERS = ("it_core_news_lg", "it_core_news_md", "it_core_news_sm")
+TAGGER, PARSER = "morphologizer", "parser"
+
 MAX_LENGTH = 512  # pieces: of a window of 128 tokens, on average four a token
 # Encoders that count positions from behind the padding token, as RoBERTa does.
 OFFSET_POSITIONS = frozenset(
@@ -37,12 +41,15 @@ def compose_config(
     seed: int = 0,
     max_epochs: int | None = None,
     gpu_allocator: str | None = None,
+    tagger: str = EMBEDDED_TAGGER,
 ) -> Config:
     """Merge `configs/settings/<setting>.cfg` and `configs/backbones/<backbone>.cfg`.
 
     backbone: the name of one of these files, or a pretrained model (`base.encoders`), or a local
         folder or Hugging Face hub name of an encoder. Only in the last case is the hub asked, and
         for that model alone.
+    tagger: where the parts of speech of the carrier candidates come from: "embedded", the base; or a
+        pipeline with a morphologizer, and maybe a parser, by its name or folder.
     max_epochs: 0 for no limit but the patience and, where the backbone sets it,
         `training.max_steps`; None keeps the backbone's.
 
@@ -56,7 +63,50 @@ def compose_config(
     config["system"]["gpu_allocator"] = gpu_allocator
     if max_epochs is not None:
         config["training"]["max_epochs"] = max_epochs
+    if tagger != EMBEDDED_TAGGER:
+        _take_tagger(config, tagger)
     return config
+
+
+def installed_tagger() -> str:
+    """The largest `it_core_news_*` pipeline that is installed, or "embedded" for none."""
+    return next(filter(util.is_package, TAGGERS), EMBEDDED_TAGGER)
+
+
+def _take_tagger(config: Config, name: str) -> None:
+    """Put the tagger and parser of another pipeline in the place of the embedded tagger, each with
+    the encoder that it listens to.
+
+    Raises: ValenceECError C005 if there is no such pipeline, or one without a morphologizer.
+    """
+    try:
+        components = util.load_config(_folder_of(name) / "config.cfg")["nlp"]["pipeline"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ValenceECError(Errors.C005.format(name=name)) from error
+    if TAGGER not in components:
+        raise ValenceECError(Errors.C005.format(name=name))
+    taken = [TAGGER, *([PARSER] if PARSER in components else [])]
+    for component in taken:
+        config["components"][component] = {
+            "source": name,
+            "replace_listeners": ["model.tok2vec"],
+        }
+    pipeline = config["nlp"]["pipeline"]
+    at = pipeline.index(TAGGER)
+    pipeline[at : at + 1] = taken
+    frozen = config["training"]["frozen_components"]
+    config["training"]["frozen_components"] = [*frozen, *taken[1:]]
+    started = config["initialize"]["after_init"]["components"]
+    config["initialize"]["after_init"]["components"] = [c for c in started if c != TAGGER]
+
+
+def _folder_of(pipeline: str) -> Path:
+    """Where the config of a pipeline lies: of an installed package, in a folder inside of it."""
+    if not util.is_package(pipeline):
+        return Path(pipeline)
+    package = util.get_package_path(pipeline)
+    meta = util.load_meta(package / "meta.json")
+    return package / f"{meta['lang']}_{meta['name']}-{meta['version']}"
 
 
 def _backbone_config(folder: Path, backbone: str) -> Config:

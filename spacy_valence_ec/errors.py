@@ -91,6 +91,11 @@ class Errors:
         '"hidden_size".'
     )
 
+    C005 = (
+        "[C005] '{name}' is no pipeline with a 'morphologizer': give the name of an installed one, "
+        "such as 'it_core_news_sm', its folder, or 'embedded'."
+    )
+
     D001 = (
         "[D001] {id}: the tokenizer of the pipeline alters the text, so that offsets cannot be "
         "laid on its tokens. Use a non-destructive one, such as `spacy.Tokenizer.v1`."
@@ -120,7 +125,22 @@ class Errors:
         "go on without the narratives listed."
     )
     D008 = "[D008] {path}: there is no valid narrative."
-    B001 = "[B001] There is no text of the source '{name}' at {path}."
+    B001 = (
+        "[B001] There is no text of '{name}' at {path}. Point `--vars.sources` (or the first "
+        "argument) at the folder that holds it."
+    )
+    B002 = (
+        "[B002] The base in {folder} has no file '{name}'. Make the base "
+        "(`python -m spacy project run base`), or install the package again."
+    )
+    B003 = (
+        "[B003] {path} is not the file that the base was made with: its checksum differs. "
+        "Install the package again, or make the base anew."
+    )
+    B004 = (
+        "[B004] floret is not installed, which trains the vectors: "
+        "`pip install -c constraints.txt -e '.[base]'`."
+    )
     L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "
@@ -205,6 +225,10 @@ class Warnings:
     W003 = (
         "[W003] {n} annotated spans of '{key}' could not be kept: after snapping to tokens they "
         "overlap another one or leave their unit (narratives: {ids})."
+    )
+    W004 = (
+        "[W004] The network of {names} differs from the one that the base was trained with: it "
+        "starts from random weights."
     )
 
 

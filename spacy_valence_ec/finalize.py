@@ -16,6 +16,9 @@ SAFE_FACTORIES = {
     "fu_segmenter",
     "valence_classifier",
     "ec_tagger",
+    "ec_candidates",
+    "morphologizer",
+    "parser",
     "doc_cleaner",
 }
 

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,7 @@ class Entry:
     kind: str
 
 
+@lru_cache(maxsize=1 << 15)
 def fold(form: str) -> str:
     """A form as patterns are compared with: lower case, without accents and apostrophes (so that
     "perché", "perche'" and "perche" are one), without letters drawn out ("nooooo")."""
@@ -72,13 +74,12 @@ class PolarityLexicon:
 
     def __init__(self, entries: Sequence[Entry]):
         self.entries = tuple(entries)
-        self._exact: dict[str, list[_Pattern]] = {}
-        self._stems: dict[str, list[_Pattern]] = {}
+        self._root = _Node()
         for entry in self.entries:
-            pattern = _Pattern.of(entry)
-            stem, is_prefix = pattern.words[0]
-            (self._stems if is_prefix else self._exact).setdefault(stem, []).append(pattern)
-        self._stem_lengths = sorted({len(stem) for stem in self._stems})
+            node = self._root
+            for word in entry.words:
+                node = node.child(fold(word.rstrip("*")), is_stem=word.endswith("*"))
+            node.entry = entry
 
     def matches(self, forms: Sequence[str]) -> Iterator[tuple[int, int, Entry]]:
         """(start, end, entry) of the matches in a sequence of words, from left to right, without
@@ -86,13 +87,12 @@ class PolarityLexicon:
         folded = [fold(form) for form in forms]
         i = 0
         while i < len(folded):
-            found = [p for p in self._starting(folded[i]) if p.fits(folded, i)]
-            if found:
-                best = max(found, key=lambda pattern: pattern.rank)
-                yield i, i + len(best.words), best.entry
-                i += len(best.words)
-            else:
-                i += 1
+            n_words, _, entry = max(
+                self._root.ends(folded, i, 0, 0), key=lambda end: end[:2], default=(1, 0, None)
+            )
+            if entry is not None:
+                yield i, i + n_words, entry
+            i += n_words
 
     def features(self, doc: Doc) -> np.ndarray:
         """float32 (n_tokens, N_FEATURES). White space between the words of a phrase is ignored."""
@@ -103,34 +103,44 @@ class PolarityLexicon:
             table[tokens[start:end], column] = value
         return table
 
-    def _starting(self, form: str) -> Iterator["_Pattern"]:
-        yield from self._exact.get(form, ())
-        for length in self._stem_lengths:
+
+class _Node:
+    """What may follow the words on the way to here: a trie over words and stems of words."""
+
+    __slots__ = ("entry", "exact", "lengths", "stems")
+
+    def __init__(self) -> None:
+        self.entry: Entry | None = None
+        self.exact: dict[str, _Node] = {}
+        self.stems: dict[str, _Node] = {}
+        self.lengths: list[int] = []  # of the stems, in order
+
+    def child(self, word: str, *, is_stem: bool) -> "_Node":
+        children = self.stems if is_stem else self.exact
+        if word not in children:
+            children[word] = _Node()
+            self.lengths = sorted({len(stem) for stem in self.stems})
+        return children[word]
+
+    def ends(
+        self, forms: Sequence[str], i: int, n_words: int, n_letters: int
+    ) -> Iterator[tuple[int, int, Entry]]:
+        """The entries that end at or after this node when `forms` is read on from i: number of
+        words, number of letters given, entry."""
+        if self.entry is not None:
+            yield n_words, n_letters, self.entry
+        if i == len(forms):
+            return
+        form = forms[i]
+        if form in self.exact:
+            letters = n_letters + len(form) + 1  # a whole word before a stem of the same length
+            yield from self.exact[form].ends(forms, i + 1, n_words + 1, letters)
+        for length in self.lengths:
             if length > len(form):
                 break
-            yield from self._stems.get(form[:length], ())
-
-
-@dataclass(frozen=True)
-class _Pattern:
-    words: tuple[tuple[str, bool], ...]  # the form, and whether any ending may follow
-    entry: Entry
-
-    @classmethod
-    def of(cls, entry: Entry) -> "_Pattern":
-        words = tuple((fold(word.rstrip("*")), word.endswith("*")) for word in entry.words)
-        return cls(words, entry)
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        exact = sum(not is_prefix for _, is_prefix in self.words)
-        return len(self.words), sum(len(word) for word, _ in self.words), exact
-
-    def fits(self, forms: Sequence[str], i: int) -> bool:
-        return i + len(self.words) <= len(forms) and all(
-            form.startswith(word) if is_prefix else form == word
-            for form, (word, is_prefix) in zip(forms[i:], self.words, strict=False)
-        )
+            node = self.stems.get(form[:length])
+            if node is not None:
+                yield from node.ends(forms, i + 1, n_words + 1, n_letters + length)
 
 
 def feature_of(entry: Entry) -> tuple[int, float]:

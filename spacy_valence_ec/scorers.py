@@ -28,7 +28,7 @@ from .metrics import (
     token_valence_metrics,
     unit_valence_metrics,
 )
-from .schema import EC_CANDIDATES_KEY, EC_KEY, EC_LABEL, FU_KEY, VALENCES
+from .schema import EC_CANDIDATES_KEY, EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR, VALENCES
 from .suggesters import chunk_edges, content_mask
 
 Scorer = Callable[..., Metrics]
@@ -102,8 +102,9 @@ def judge_candidates(example: Example, pair: Pair) -> list[tuple[bool, bool]]:
 
     The candidates are those annotated in the reference; where there are none, those of the chunk
     suggester inside the gold units, the same ones for every pipeline. A candidate that the
-    pipeline has judged itself (`doc.spans["ec_candidates"]`) has that judgment; another is
-    positive when it overlaps a predicted carrier, by the rule that holds for the gold ones.
+    pipeline has judged itself (`doc.spans["ec_candidates"]` with scores) has that judgment;
+    another is positive when it overlaps a predicted carrier, by the rule that holds for the gold
+    ones.
     """
     reference, predicted = example.reference, example.predicted
     source, target = Rows.of(reference), Rows.of(predicted)
@@ -116,6 +117,7 @@ def judge_candidates(example: Example, pair: Pair) -> list[tuple[bool, bool]]:
     judged = {
         edges: label == EC_LABEL
         for label, edges in _spans(predicted, EC_CANDIDATES_KEY, target, target)
+        if SCORES_ATTR in predicted.spans[EC_CANDIDATES_KEY].attrs
     }
     mask = content_mask(predicted)
     content = [mask[token.i] for token in predicted if not token.is_space]

@@ -1,9 +1,9 @@
 """Carrier candidates: the noun phrases and verb groups of each functional unit.
 
-With a tagger and a parser they come from the noun chunks and the parts of speech. Without, a
-chunker over closed-class words approximates them: Italian marks the beginning of a noun phrase
-(article, preposition, possessive) and of a verb group (negation, clitic, auxiliary) with words
-that can be listed.
+With a tagger and a parser they come from the noun chunks and the parts of speech, with a tagger
+alone from sequences of parts of speech. Without, a chunker over closed-class words approximates
+them: Italian marks the beginning of a noun phrase (article, preposition, possessive) and of a verb
+group (negation, clitic, auxiliary) with words that can be listed.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -95,6 +95,8 @@ VERB_ENDINGS = (
         assi asse essi esse issi isse"""
     ),
 )
+NOMINAL = frozenset({"DET", "NUM", "ADJ", "NOUN", "PROPN", "X"})
+HEADS = frozenset({"NOUN", "PROPN", "ADJ", "NUM", "X"})
 MAX_CONTENT_WORDS = 3  # of a noun phrase: a bound where nothing closed-class ends it
 
 
@@ -122,9 +124,11 @@ def chunk_edges(doc: Doc) -> list[Edges]:
         units = [(unit.start, unit.end) for unit in doc.spans[FU_KEY]]
     words = [_is_word(token) for token in doc]
     content = content_mask(doc)
-    parsed = doc.has_annotation("POS") and doc.has_annotation("DEP")
-    if parsed and doc.vocab.get_noun_chunks is not None:
-        chunks = _cut(_parsed_chunks(doc), units, len(doc))
+    tagged = doc.has_annotation("POS")
+    if tagged and doc.has_annotation("DEP") and doc.vocab.get_noun_chunks is not None:
+        chunks = _cut([*_noun_chunks(doc), *_verb_groups(doc)], units, len(doc))
+    elif tagged:
+        chunks = _cut([*_noun_phrases(doc), *_verb_groups(doc)], units, len(doc))
     else:
         forms = [normal_form(token) for token in doc]
         chunks = [chunk for unit in units for chunk in _closed_class_chunks(forms, content, unit)]
@@ -194,15 +198,45 @@ def _cut(chunks: Iterable[Edges], units: Sequence[Edges], n_tokens: int) -> list
     return parts
 
 
-def _parsed_chunks(doc: Doc) -> list[Edges]:
-    """Noun chunks without what is not part of them, and verbs with the auxiliaries, clitics and
-    negation that stand before them."""
+def _noun_chunks(doc: Doc) -> list[Edges]:
+    """Noun chunks of the parse without what is not part of them."""
     chunks: list[Edges] = []
     for chunk in doc.noun_chunks:
         start = chunk.start
         while start < chunk.end and doc[start].pos_ in ("ADP", "CCONJ", "SCONJ"):
             start += 1
         chunks.append((start, chunk.end))
+    return chunks
+
+
+def _noun_phrases(doc: Doc) -> list[Edges]:
+    """Sequences of determiners, numbers, adjectives and nouns, with adverbs before an adjective;
+    a determiner after a noun opens a new one."""
+    chunks: list[Edges] = []
+    start: int | None = None
+    has_head = False
+    for token in doc:
+        inside = token.pos_ in NOMINAL or (token.pos_ == "ADV" and _before_adjective(token))
+        opens = token.pos_ == "DET" and has_head
+        if start is not None and (not inside or opens):
+            if has_head:
+                chunks.append((start, token.i))
+            start = None
+        if inside and start is None:
+            start, has_head = token.i, False
+        has_head = has_head or (inside and token.pos_ in HEADS)
+    if start is not None and has_head:
+        chunks.append((start, len(doc)))
+    return chunks
+
+
+def _before_adjective(token: Token) -> bool:
+    return token.i + 1 < len(token.doc) and token.doc[token.i + 1].pos_ == "ADJ"
+
+
+def _verb_groups(doc: Doc) -> list[Edges]:
+    """Verbs with the auxiliaries, clitics and negation that stand before them."""
+    chunks: list[Edges] = []
     for verb in doc:
         if verb.pos_ not in ("VERB", "AUX"):
             continue

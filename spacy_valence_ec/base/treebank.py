@@ -9,8 +9,6 @@ from spacy.training.converters import conllu_to_docs
 from ..errors import Errors, ValenceECError
 from .sources import read_lines
 
-# Of a treebank whose license lets what is learned from it be shipped.
-TWITTIRO = "ud_twittiro"
 
 
 def read_treebank(folder: Path, part: str) -> list[Doc]:

@@ -27,13 +27,22 @@ def compose(
         typer.Option(help="Most passes over the training data; -1 for the backbone's default."),
     ] = -1,
     gpu: Annotated[int, typer.Option(help="GPU that will be used; -1 for none.")] = -1,
+    tagger: Annotated[
+        str,
+        typer.Option(
+            help="Parts of speech for the carrier candidates: 'embedded', a pipeline such as "
+            "'it_core_news_sm', or 'auto' for an installed it_core_news_*, else the embedded one."
+        ),
+    ] = "auto",
 ) -> None:
     """Merge a setting of the paper and a backbone into one training config.
 
     Example: valence-ec compose joint training/joint.cfg --backbone embedded
     """
-    from ..configs import compose_config
+    from ..configs import compose_config, installed_tagger
 
+    if tagger == "auto":
+        tagger = installed_tagger()
     config = compose_config(
         setting,
         backbone,
@@ -41,8 +50,9 @@ def compose(
         seed=seed,
         max_epochs=None if max_epochs < 0 else max_epochs,
         gpu_allocator="pytorch" if gpu >= 0 else None,
+        tagger=tagger,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(output) as file:
         file.write(config.to_str())
-    typer.echo(f"{setting} on {backbone}: {output}")
+    typer.echo(f"{setting} on {backbone}, tagger {tagger}: {output}")

@@ -80,6 +80,7 @@ def run() -> None:
 from . import (  # noqa: E402
     agreement,
     analyze,
+    base,
     compose,
     convert,
     corpus,
@@ -108,3 +109,5 @@ for name, module in (
 ):
     command = getattr(module, name.replace("-", "_"))
     app.command(name, help=reflowed(command), epilog=getattr(module, "EPILOG", None))(command)
+
+app.add_typer(base.base)

@@ -1,29 +1,49 @@
-"""The wide half of a wide-and-deep classifier of units: a linear model over n-grams."""
+"""The wide half of a wide-and-deep classifier of units: a linear model over sparse features."""
 
 from collections.abc import Callable
 
 import numpy as np
 from spacy.attrs import NORM
 from spacy.tokens import Doc
-from thinc.api import Model, SparseLinear_v2, chain, with_cpu
+from thinc.api import Model, SparseLinear_v2, chain, to_numpy, with_cpu
 from thinc.types import Floats2d, Ragged
 
 from .spans import span_lengths
 
+Features = Model[list[Doc], list[Floats2d]]
+
+# Keeps the features of a unit, and those of the units before and after it, apart.
+_OWN, _BEFORE, _AFTER = np.uint64(1), np.uint64(2), np.uint64(3)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
 
 def UnitNgrams(
-    ngram_size: int = 2, length: int = 2**17, nO: int | None = None
+    ngram_size: int = 2,
+    neighbor_weight: float = 0.0,
+    features: Features | None = None,
+    length: int = 2**17,
+    nO: int | None = None,
 ) -> Model[tuple[list[Doc], Ragged], Floats2d]:
-    """Logits of shape (n_units, nO), a sum of weights of the unit's n-grams of normalized forms,
-    each counted once and the sum divided by the square root of their number. The architecture is
-    that of `spacy.TextCatBOW.v3`, over units in place of Docs.
+    """Logits of shape (n_units, nO): a sum of learned weights of what stands in a unit, and in the
+    ones before and after it in the narrative. Over units what `spacy.TextCatBOW.v3` is over Docs.
+
+    The n-grams of normalized forms count once each, their values divided by the square root of
+    their number.
 
     ngram_size: n-grams of up to so many tokens.
+    neighbor_weight: factor of the values of the neighbors' words; 0 to read each unit alone.
+    features: of tokens, such as `spacy_valence_ec.LexiconFeatures.v1`, whose sums over the unit
+        (and its neighbors) are values too; None for none.
     length: rows of the hashed table of weights, a power of two.
     nO: number of labels, set from the data.
     """
     output = SparseLinear_v2(nO=nO, length=length)
-    extract: Model = Model("extract_unit_ngrams", _extract, attrs={"ngram_size": ngram_size})
+    extract: Model = Model(
+        "extract_unit_features",
+        _extract,
+        layers=[features] if features is not None else [],
+        attrs={"ngram_size": ngram_size, "neighbor_weight": neighbor_weight},
+    )
     model: Model[tuple[list[Doc], Ragged], Floats2d] = chain(extract, output)
     model = with_cpu(model, model.ops)
     model.set_ref("output_layer", output)
@@ -34,35 +54,54 @@ def _extract(
     model: Model, inputs: tuple[list[Doc], Ragged], is_train: bool
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Callable]:
     docs, units = inputs
-    size = model.attrs["ngram_size"]
+    size, weight = model.attrs["ngram_size"], model.attrs["neighbor_weight"]
+    tables = model.layers[0].predict(docs) if model.layers else [None] * len(docs)
     offsets = np.asarray(units.dataXd)
     keys: list[np.ndarray] = [np.zeros(0, dtype="uint64")]
     values: list[np.ndarray] = [np.zeros(0, dtype="float32")]
     lengths = []
     first = 0
-    for doc, n_units in zip(docs, span_lengths(units), strict=True):
+    for doc, table, n_units in zip(docs, tables, span_lengths(units), strict=True):
         norms = doc.to_array(NORM).astype("uint64")
-        for start, end in offsets[first : first + n_units]:
-            found = np.unique(_ngrams(norms[start:end], size))
-            keys.append(found)
-            values.append(np.full(len(found), 1.0 / np.sqrt(max(1, len(found))), dtype="float32"))
-            lengths.append(len(found))
+        spans = offsets[first : first + n_units]
+        columns = None if table is None else to_numpy(table)
+        own = [_unit(norms[start:end], size) for start, end in spans]
+        words = [_unit(norms[start:end], 1) for start, end in spans] if weight else []
+        sums = [] if columns is None else [_sums(columns[start:end]) for start, end in spans]
+        for i in range(n_units):
+            parts = [(*found[i], _OWN, 1.0) for found in (own, sums) if found]
+            if weight:
+                for j, side in ((i - 1, _BEFORE), (i + 1, _AFTER)):
+                    if 0 <= j < n_units:
+                        parts += [(*found[j], side, weight) for found in (words, sums) if found]
+            with np.errstate(over="ignore"):
+                keys += [(found ^ side) * _MIX for found, _, side, _ in parts]
+            values += [(value * factor).astype("float32") for _, value, _, factor in parts]
+            lengths.append(sum(len(found) for found, _, _, _ in parts))
         first += n_units
     batch = np.concatenate(keys), np.concatenate(values), np.asarray(lengths, dtype="int32")
     return batch, _no_gradient
 
 
-def _ngrams(keys: np.ndarray, size: int) -> np.ndarray:
-    """Hashes of the n-grams of up to `size` keys; one end of the unit is part of them."""
-    grams = [keys]
-    current = keys
+def _unit(norms: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Keys of the n-grams of up to `size` words, each once, and their values."""
+    grams = [norms]
+    current = norms
     with np.errstate(over="ignore"):
         for n in range(2, size + 1):
-            if len(keys) < n:
+            if len(norms) < n:
                 break
-            current = current[:-1] * np.uint64(1_000_003) + keys[n - 1 :]
+            current = current[:-1] * np.uint64(1_000_003) + norms[n - 1 :]
             grams.append(current)
-    return np.concatenate(grams)
+    keys = np.unique(np.concatenate(grams))
+    return keys, np.full(len(keys), 1.0 / np.sqrt(max(1, len(keys))))
+
+
+def _sums(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keys and sums of the columns of token features that are not zero in a unit."""
+    sums = columns.sum(axis=0)
+    filled = np.flatnonzero(sums)
+    return filled.astype("uint64") << np.uint64(8), sums[filled]
 
 
 def _no_gradient(d_batch: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[Doc]:

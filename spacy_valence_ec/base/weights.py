@@ -1,0 +1,114 @@
+"""Weights of components that were trained before: stored by place in the network, without pickle."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+from spacy.language import Language
+from spacy.pipeline import Morphologizer, TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Model, to_numpy
+
+from ..errors import ValenceECWarning, Warnings
+from ..files import atomic_write
+from .assets import WEIGHTS, asset_path, has_asset
+
+SUFFIX = ".safetensors"
+LABELS = "labels"  # in the metadata of a file: those of a component that has them from its data
+
+
+def write_weights(pipe: TrainablePipe, name: str, folder: Path) -> None:
+    """Write the parameters of a component as float16 to `weights/<name>.safetensors`."""
+    tensors = {
+        key: np.ascontiguousarray(to_numpy(node.get_param(param)).astype("float16"))
+        for key, node, param in _parameters(pipe.model)
+    }
+    labels = list(pipe.labels) if isinstance(pipe, Morphologizer) else []
+    (folder / WEIGHTS).mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / WEIGHTS / f"{name}{SUFFIX}", binary=True) as handle:
+        handle.write(save_tensors(tensors, metadata={LABELS: "\n".join(labels)}))
+
+
+def load_weights(pipe: TrainablePipe, name: str, folder: Path | None = None) -> bool:
+    """Set the parameters of an initialized component to those of a base.
+
+    Returns: whether that was done. Not so for a component whose network differs from the one that
+    the weights are of (another width, say), which is left as it is.
+    Raises: ValenceECError B002 and B003, as `asset_path`.
+    """
+    content = asset_path(f"{WEIGHTS}/{name}{SUFFIX}", folder).read_bytes()
+    tensors = load_tensors(content)
+    own = {key: (node, param) for key, node, param in _parameters(pipe.model)}
+    shapes = {key: node.get_param(param).shape for key, (node, param) in own.items()}
+    if shapes != {key: tensor.shape for key, tensor in tensors.items()}:
+        return False
+    for key, (node, param) in own.items():
+        values: Any = tensors[key].astype("float32")
+        node.set_param(param, node.ops.asarray(values))
+    return True
+
+
+def make_base_weights(
+    components: list[str], path: str | None = None
+) -> Callable[[Language], None]:
+    """`spacy_valence_ec.base_weights.v1`, for `[initialize.after_init]`: starts components from the
+    weights of a base in place of random ones.
+
+    components: those to start so, by their names; one that the pipeline lacks is passed over, one
+        whose network differs keeps its random weights, with a warning (W004).
+    path: folder of the base; null for the one of this package.
+    """
+
+    def set_weights(nlp: Language) -> None:
+        folder = None if path is None else Path(path)
+        differing = []
+        for name, pipe in nlp.components:
+            if name not in components or not has_asset(f"{WEIGHTS}/{name}{SUFFIX}", folder):
+                continue
+            if isinstance(pipe, Morphologizer):
+                initialize_tagger(pipe, nlp, name, folder)
+            if not load_weights(pipe, name, folder):
+                differing.append(name)
+        if differing:
+            message = Warnings.W004.format(names=", ".join(differing))
+            warnings.warn(message, ValenceECWarning, stacklevel=2)
+
+    return set_weights
+
+
+def initialize_tagger(
+    pipe: Morphologizer, nlp: Language, name: str, folder: Path | None = None
+) -> None:
+    """Give a tagger the labels and shapes of the base: a frozen component is not initialized by
+    `spacy train`."""
+    for label in tagger_labels(name, folder):
+        pipe.add_label(label)
+    words = ["Ieri", "ha", "piovuto"]
+    doc = Doc(nlp.vocab, words=words)
+    example = Example(doc, Doc(nlp.vocab, words=words, pos=["ADV", "AUX", "VERB"]))
+    data: Any = pipe.label_data
+    pipe.initialize(lambda: [example], nlp=nlp, labels=data)
+
+
+def tagger_labels(name: str, folder: Path | None = None) -> list[str]:
+    """The labels of a tagger of the base, in the order of its output."""
+    from safetensors import safe_open
+
+    path = asset_path(f"{WEIGHTS}/{name}{SUFFIX}", folder)
+    with safe_open(path, framework="numpy") as file:
+        return list((file.metadata() or {}).get(LABELS, "").split("\n"))
+
+
+def _parameters(model: Model) -> list[tuple[str, Model, str]]:
+    """A name, the node and the name there of each parameter, in the order of the network."""
+    return [
+        (f"{i}.{node.name}.{param}", node, param)
+        for i, node in enumerate(model.walk())
+        for param in sorted(node.param_names)
+        if node.has_param(param)
+    ]
