@@ -14,7 +14,7 @@ from ..corpus.jsonl import read_narratives
 from ..corpus.split import DEV, TEST, TRAIN
 from ..pretraining.settings import TextSettings
 from ..pretraining.text import read_text
-from .assets import LEXICON, asset_path, write_checksums
+from .assets import LEXICON, WEIGHTS, asset_path, write_checksums
 from .floret import write_tokens
 from .sources import SOURCES
 from .treebank import read_treebank
@@ -77,13 +77,15 @@ def build_base(
 
     vectors: a pipeline with the floret vectors (`spacy init vectors`).
     tagger: a trained pipeline with a `morphologizer`.
-    joint: a pipeline trained on the silver narratives.
+    joint: a pipeline trained on the silver narratives. Where there is none yet, the base is without
+        its weights: it is then what that training starts from.
     components: those of `joint` whose weights are kept.
     output: folder; the lexicon of the package is copied there if it is another one.
 
     Returns: name and checksum of each file.
     """
     output.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(output / WEIGHTS, ignore_errors=True)
     lexicon = asset_path(LEXICON)
     if lexicon.resolve() != (output / LEXICON).resolve():
         shutil.copyfile(lexicon, output / LEXICON)
@@ -91,8 +93,9 @@ def build_base(
     trained = spacy.load(tagger)
     pipe: Any = trained.get_pipe("morphologizer")
     write_weights(pipe, "morphologizer", output)
-    nlp = spacy.load(joint)
-    for name in components:
-        pipe = nlp.get_pipe(name)
-        write_weights(pipe, name, output)
+    if joint.is_dir():
+        nlp = spacy.load(joint)
+        for name in components:
+            pipe = nlp.get_pipe(name)
+            write_weights(pipe, name, output)
     return write_checksums(output)
