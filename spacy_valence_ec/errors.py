@@ -69,6 +69,7 @@ class Errors:
         "[V014] {name}: the spans of doc.spans['{key}'] must be in order, without overlap, each "
         "with at least one token. Sort and mend them where they are set."
     )
+    V015 = "[V015] {name}: `label_smoothing` must be a number from 0 to less than 1. Got: {value}"
 
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "

@@ -53,9 +53,7 @@ def load_weights(pipe: TrainablePipe, name: str, folder: Path | None = None) -> 
     return True
 
 
-def make_base_weights(
-    components: list[str], path: str | None = None
-) -> Callable[[Language], None]:
+def make_base_weights(components: list[str], path: str | None = None) -> Callable[[Language], None]:
     """`spacy_valence_ec.base_weights.v1`, for `[initialize.after_init]`: starts components from the
     weights of a base in place of random ones.
 

@@ -25,9 +25,9 @@ def prepare(
     setting: Annotated[
         str, typer.Option(help="A file of configs/pretraining: its [text.repeats] are followed.")
     ] = "mini",
-    configs: Annotated[Path, typer.Option(help="Folder that holds pretraining/.", **EXISTING)] = Path(
-        "configs"
-    ),
+    configs: Annotated[
+        Path, typer.Option(help="Folder that holds pretraining/.", **EXISTING)
+    ] = Path("configs"),
 ) -> None:
     """Write what vectors, tagger and intermediate training learn from."""
     from ..base.build import prepare_base

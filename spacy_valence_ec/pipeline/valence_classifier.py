@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from spacy import Language
+from spacy import Language, Vocab
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 from thinc.api import Config, Model
@@ -13,7 +13,7 @@ from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
 from ..models.spans import group_offsets
 from ..schema import FU_KEY, LABELS_ATTR, SCORES_ATTR, VALENCES
-from .head import SAMPLE_SIZE, Head
+from .head import SAMPLE_SIZE, ClassWeights, Head
 from .units import best_overlap
 
 DEFAULT_MODEL = """
@@ -47,6 +47,7 @@ depth = 1
         "model": Config().from_str(DEFAULT_MODEL)["model"],
         "loss_weight": 1.0,
         "class_weights": None,
+        "label_smoothing": 0.0,
         "scorer": {"@scorers": "spacy_valence_ec.valence_scorer.v1"},
     },
     default_score_weights={
@@ -60,6 +61,7 @@ def make_valence_classifier(
     model: Model,
     loss_weight: float,
     class_weights: dict[str, float] | str | None,
+    label_smoothing: float,
     scorer: Callable | None,
 ) -> "ValenceClassifier":
     """Construct a `ValenceClassifier`.
@@ -68,6 +70,9 @@ def make_valence_classifier(
         `spacy_valence_ec.ValenceClassifier.v1`.
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
     class_weights: of the labels, "balanced", or null.
+    label_smoothing: share of the target that is spread over all labels, from 0 to less than 1.
+
+    Raises: ValenceECError V015 for another share.
     """
     return ValenceClassifier(
         nlp.vocab,
@@ -75,6 +80,7 @@ def make_valence_classifier(
         name,
         loss_weight=loss_weight,
         class_weights=class_weights,
+        label_smoothing=label_smoothing,
         scorer=scorer,
     )
 
@@ -89,6 +95,24 @@ class ValenceClassifier(Head):
 
     default_name = "valence_classifier"
     labels = VALENCES
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str | None = None,
+        *,
+        loss_weight: float = 1.0,
+        class_weights: ClassWeights = None,
+        label_smoothing: float = 0.0,
+        scorer: Callable | None = None,
+    ):
+        super().__init__(
+            vocab, model, name, loss_weight=loss_weight, class_weights=class_weights, scorer=scorer
+        )
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValenceECError(Errors.V015.format(name=self.name, value=label_smoothing))
+        self.label_smoothing = label_smoothing
 
     def predict(self, docs: Iterable[Doc]) -> np.ndarray:
         """P(label) of the units of all Docs in order, float32 (n_units, 3)."""
@@ -113,8 +137,8 @@ class ValenceClassifier(Head):
             doc.spans[FU_KEY] = SpanGroup(doc, name=FU_KEY, spans=units, attrs=attrs)
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
-        """Cross-entropy, the weighted mean over the units that have a gold valence, and its
-        gradient by the logits."""
+        """Cross-entropy with the smoothed target, the weighted mean over the units that have a gold
+        valence, and its gradient by the logits."""
         target = np.concatenate(
             [np.zeros(0, dtype=int), *(gold_valences(self, example) for example in examples)]
         )
@@ -125,9 +149,11 @@ class ValenceClassifier(Head):
         logits = self.to_cpu(scores)
         log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
         rows = np.flatnonzero(known)
-        loss = -float((weights[rows] * log_p[rows, target[rows]]).sum())
-        gradient = np.exp(log_p)
-        gradient[rows, target[rows]] -= 1.0
+        truth = np.zeros_like(log_p)
+        truth[rows, target[rows]] = 1.0 - self.label_smoothing
+        truth[rows] += self.label_smoothing / len(self.labels)
+        loss = -float((weights[:, None] * truth * log_p).sum())
+        gradient = np.exp(log_p) - truth
         gradient *= weights[:, None] * (self.loss_weight / total)
         return self.loss_weight * loss / total, self.from_cpu(gradient)
 
