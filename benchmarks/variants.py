@@ -62,7 +62,12 @@ MEAN_MAX = {"@layers": "spacy.mean_max_reducer.v1", "hidden_size": 64}
 ATTENTION = {"@layers": "spacy_valence_ec.AttentionReducer.v1", "hidden_size": 64}
 NO_WEIGHTS = {"initialize.after_init.components": ["morphologizer"]}
 # Of the training from random weights: longer and faster than from those of the base.
-LONG = {**NO_WEIGHTS, "training.max_epochs": 20, "training.optimizer.learn_rate": 0.001}
+LONG = {
+    **NO_WEIGHTS,
+    "training.max_epochs": 20,
+    "training.dropout": 0.3,
+    "training.optimizer.learn_rate": 0.001,
+}
 PLAIN = {
     **LONG,
     f"{HEAD}.wide": None,
@@ -85,7 +90,7 @@ VARIANTS: dict[str, tuple[str, Overrides]] = {
     "... label smoothing 0.1": ("embedded", {**PLAIN, f"{VALENCE}.label_smoothing": 0.1}),
     "... wide part": ("embedded", {**PLAIN, f"{HEAD}.wide": WIDE}),
     "... valence loss twice": ("embedded", {**PLAIN, f"{VALENCE}.loss_weight": 2.0}),
-    "... dropout 0.4": ("embedded", {**PLAIN, "training.dropout": 0.4}),
+    "... dropout 0.5": ("embedded", {**PLAIN, "training.dropout": 0.5}),
     "... without averaged weights": (
         "embedded",
         {**PLAIN, "training.optimizer.use_averages": False},

@@ -1,4 +1,4 @@
-"""Weights of components that were trained before: stored by place in the network, without pickle."""
+"""Weights of components that were trained before, by their place in the network; no pickle."""
 
 import warnings
 from collections.abc import Callable
