@@ -49,7 +49,7 @@ def load_weights(pipe: TrainablePipe, name: str, folder: Path | None = None) -> 
         return False
     for key, (node, param) in own.items():
         values: Any = tensors[key].astype("float32")
-        node.set_param(param, node.ops.asarray(values))
+        node.set_param(param, node.ops.asarray_f(values))
     return True
 
 
