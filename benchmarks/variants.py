@@ -64,7 +64,8 @@ NO_WEIGHTS = {"initialize.after_init.components": ["morphologizer"]}
 # Of the training from random weights: longer and faster than from those of the base.
 LONG = {
     **NO_WEIGHTS,
-    "training.max_epochs": 20,
+    "training.max_epochs": 12,
+    "training.eval_frequency": 40,
     "training.dropout": 0.3,
     "training.optimizer.learn_rate": 0.001,
 }
@@ -95,7 +96,7 @@ VARIANTS: dict[str, tuple[str, Overrides]] = {
         "embedded",
         {**PLAIN, "training.optimizer.use_averages": False},
     ),
-    "... trained twice as long": ("embedded", {**PLAIN, "training.max_epochs": 40}),
+    "... trained twice as long": ("embedded", {**PLAIN, "training.max_epochs": 24}),
     "default heads, random weights": ("embedded", LONG),
     "default: from the base": ("embedded", {}),
 }
