@@ -48,8 +48,8 @@ def compose_config(
     backbone: the name of one of these files, or a pretrained model (`base.encoders`), or a local
         folder or Hugging Face hub name of an encoder. Only in the last case is the hub asked, and
         for that model alone.
-    tagger: where the parts of speech of the carrier candidates come from: "embedded", the base; or a
-        pipeline with a morphologizer, and maybe a parser, by its name or folder.
+    tagger: where the parts of speech of the carrier candidates come from: "embedded", the base; or
+        a pipeline with a morphologizer, and maybe a parser, by its name or folder.
     max_epochs: 0 for no limit but the patience and, where the backbone sets it,
         `training.max_steps`; None keeps the backbone's.
 

@@ -10,7 +10,6 @@ from ..errors import Errors, ValenceECError
 from .sources import read_lines
 
 
-
 def read_treebank(folder: Path, part: str) -> list[Doc]:
     """The sentences of `*-ud-<part>.conllu`, a Doc each, with the universal part of speech of each
     token and nothing else. Words that are written as one ("della", "dammelo") are one token.

@@ -1,4 +1,4 @@
-"""Weights of components that were trained before: stored by place in the network, without pickle."""
+"""Weights of components that were trained before, by place in the network, without pickle."""
 
 import warnings
 from collections.abc import Callable
@@ -48,14 +48,12 @@ def load_weights(pipe: TrainablePipe, name: str, folder: Path | None = None) -> 
     if shapes != {key: tensor.shape for key, tensor in tensors.items()}:
         return False
     for key, (node, param) in own.items():
-        values: Any = tensors[key].astype("float32")
-        node.set_param(param, node.ops.asarray(values))
+        values: Any = node.ops.asarray(tensors[key].astype("float32"))
+        node.set_param(param, values)
     return True
 
 
-def make_base_weights(
-    components: list[str], path: str | None = None
-) -> Callable[[Language], None]:
+def make_base_weights(components: list[str], path: str | None = None) -> Callable[[Language], None]:
     """`spacy_valence_ec.base_weights.v1`, for `[initialize.after_init]`: starts components from the
     weights of a base in place of random ones.
 

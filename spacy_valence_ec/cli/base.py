@@ -1,7 +1,7 @@
 """`valence-ec base`: the steps that make the embedded Italian base."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ base = typer.Typer(
     no_args_is_help=True,
 )
 
-EXISTING = {"exists": True, "file_okay": False}
+EXISTING: dict[str, Any] = {"exists": True, "file_okay": False}
 
 
 @base.command("prepare")
@@ -25,9 +25,9 @@ def prepare(
     setting: Annotated[
         str, typer.Option(help="A file of configs/pretraining: its [text.repeats] are followed.")
     ] = "mini",
-    configs: Annotated[Path, typer.Option(help="Folder that holds pretraining/.", **EXISTING)] = Path(
-        "configs"
-    ),
+    configs: Annotated[
+        Path, typer.Option(help="Folder that holds pretraining/.", **EXISTING)
+    ] = Path("configs"),
 ) -> None:
     """Write what vectors, tagger and intermediate training learn from."""
     from ..base.build import prepare_base

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Model, concatenate
@@ -47,7 +48,8 @@ def _lexicon(text: str) -> PolarityLexicon:
 
 def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
     lexicon = _lexicon(model.attrs["lexicon"])
-    return [model.ops.asarray2f(lexicon.features(doc)) for doc in docs], _no_gradient
+    tables: list[Any] = [lexicon.features(doc) for doc in docs]
+    return [model.ops.asarray2f(table) for table in tables], _no_gradient
 
 
 def _no_gradient(d_features: list[Floats2d]) -> list[Doc]:

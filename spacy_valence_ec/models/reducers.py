@@ -1,7 +1,5 @@
 """Pooling of the tokens of a span into one vector, where spaCy's reducers do not do."""
 
-from typing import cast
-
 from thinc.api import (
     Maxout,
     Model,
@@ -24,8 +22,8 @@ def AttentionReducer(hidden_size: int) -> Model[Ragged, Floats2d]:
     return chain(
         concatenate(
             attention,
-            cast(Model[Ragged, Floats2d], reduce_last()),
-            cast(Model[Ragged, Floats2d], reduce_first()),
+            reduce_last(),
+            reduce_first(),
             reduce_mean(),
             reduce_max(),
         ),
