@@ -141,6 +141,14 @@ class Errors:
         "[B004] floret is not installed, which trains the vectors: "
         "`pip install -c constraints.txt -e '.[base]'`."
     )
+    B005 = (
+        "[B005] {path} holds no floret vectors for lower-case forms. Make it with "
+        "`spacy init vectors it FILE FOLDER --mode floret --attr LOWER`."
+    )
+    B006 = (
+        "[B006] {path}: too little text for vectors: no word occurs {n} times. Add sources, or "
+        "raise [text.repeats] of the setting."
+    )
     L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "

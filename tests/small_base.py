@@ -35,8 +35,7 @@ def small_base(tmp_path_factory: pytest.TempPathFactory) -> SmallBase:
     folder = tmp_path_factory.mktemp("base")
     base = SmallBase(folder / "base", folder / "pipeline")
     trained_for_base().to_disk(base.pipeline)
-    parts = (base.pipeline,) * 3
-    build_base(*parts, base.folder, COMPONENTS)
+    build_base(*(base.pipeline,) * 3, base.folder, COMPONENTS)
     return base
 
 

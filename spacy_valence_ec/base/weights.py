@@ -48,8 +48,9 @@ def load_weights(pipe: TrainablePipe, name: str, folder: Path | None = None) -> 
     if shapes != {key: tensor.shape for key, tensor in tensors.items()}:
         return False
     for key, (node, param) in own.items():
-        values: Any = node.ops.asarray(tensors[key].astype("float32"))
-        node.set_param(param, values)
+        values: Any = tensors[key].astype("float32")
+        array: Any = node.ops.asarray(values)
+        node.set_param(param, array)
     return True
 
 
