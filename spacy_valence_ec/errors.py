@@ -95,6 +95,10 @@ class Errors:
         "[C005] '{name}' is no pipeline with a 'morphologizer': give the name of an installed one, "
         "such as 'it_core_news_sm', its folder, or 'embedded'."
     )
+    C006 = (
+        "[C006] The tagger of '{name}' reads static vectors of its own, and a pipeline has one "
+        "table for all: give a pipeline without, such as 'it_core_news_sm', or 'embedded'."
+    )
 
     D001 = (
         "[D001] {id}: the tokenizer of the pipeline alters the text, so that offsets cannot be "
