@@ -213,10 +213,11 @@ def initialized(nlp: Language, *, seed: int = 0, scale: float = 0.3) -> Language
     nlp.initialize(lambda: examples_of(nlp))
     rng = np.random.default_rng(seed)
     for _, component in nlp.pipeline:
-        for node in component.model.walk():
-            for name in node.param_names:
-                shape = node.get_param(name).shape
-                node.set_param(name, rng.normal(0.0, scale, shape).astype("float32"))
+        if not isinstance(component, TrainablePipe):
+            continue
+        for node, name in parameters(component.model):
+            shape = node.get_param(name).shape
+            node.set_param(name, rng.normal(0.0, scale, shape).astype("float32"))
     return nlp
 
 
