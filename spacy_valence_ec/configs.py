@@ -12,7 +12,8 @@ from .errors import Errors, ValenceECError
 GENERIC_BACKBONE = "transformer"
 
 EMBEDDED_TAGGER = "embedded"
-TAGGERS = ("it_core_news_lg", "it_core_news_md", "it_core_news_sm")
+# The larger ones read static vectors of their own, and a pipeline has one table for all.
+INSTALLED_TAGGER = "it_core_news_sm"
 TAGGER, PARSER = "morphologizer", "parser"
 
 MAX_LENGTH = 512  # pieces: of a window of 128 tokens, on average four a token
@@ -54,8 +55,8 @@ def compose_config(
         `training.max_steps`; None keeps the backbone's.
 
     Raises: ValenceECError C001 for an unknown setting, C002 for an unknown backbone, C003 for
-    a folder that holds no encoder, C004 for one whose config.json cannot be read, P010 or P011
-    for a pretrained model that is not there.
+    a folder that holds no encoder, C004 for one whose config.json cannot be read, C005 or C006 for
+    a tagger that cannot be taken, P010 or P011 for a pretrained model that is not there.
     """
     config = _read(configs / "settings", setting, Errors.C001)
     config = config.merge(_backbone_config(configs / "backbones", backbone))
@@ -69,26 +70,32 @@ def compose_config(
 
 
 def installed_tagger() -> str:
-    """The largest `it_core_news_*` pipeline that is installed, or "embedded" for none."""
-    return next(filter(util.is_package, TAGGERS), EMBEDDED_TAGGER)
+    """`it_core_news_sm` if it is installed, else "embedded"."""
+    return INSTALLED_TAGGER if util.is_package(INSTALLED_TAGGER) else EMBEDDED_TAGGER
 
 
 def _take_tagger(config: Config, name: str) -> None:
     """Put the tagger and parser of another pipeline in the place of the embedded tagger, each with
     the encoder that it listens to.
 
-    Raises: ValenceECError C005 if there is no such pipeline, or one without a morphologizer.
+    Raises: ValenceECError C005 if there is no such pipeline, or one without a morphologizer, C006
+    if it reads static vectors.
     """
     try:
-        components = util.load_config(_folder_of(name) / "config.cfg")["nlp"]["pipeline"]
+        folder = _folder_of(name)
+        source = util.load_config(folder / "config.cfg", interpolate=True)
+        components = source["nlp"]["pipeline"]
     except (OSError, ValueError, KeyError) as error:
         raise ValenceECError(Errors.C005.format(name=name)) from error
     if TAGGER not in components:
         raise ValenceECError(Errors.C005.format(name=name))
     taken = [TAGGER, *([PARSER] if PARSER in components else [])]
+    encoders = [c for c in components if source["components"][c].get("factory") == "tok2vec"]
+    if any(_reads_vectors(source["components"][c]) for c in (*taken, *encoders)):
+        raise ValenceECError(Errors.C006.format(name=name))
     for component in taken:
         config["components"][component] = {
-            "source": name,
+            "source": name if util.is_package(name) else str(folder.resolve()),
             "replace_listeners": ["model.tok2vec"],
         }
     pipeline = config["nlp"]["pipeline"]
@@ -98,6 +105,18 @@ def _take_tagger(config: Config, name: str) -> None:
     config["training"]["frozen_components"] = [*frozen, *taken[1:]]
     started = config["initialize"]["after_init"]["components"]
     config["initialize"]["after_init"]["components"] = [c for c in started if c != TAGGER]
+
+
+def _reads_vectors(section: Any) -> bool:
+    """Whether some layer in a section of a config reads the static vectors of the vocabulary."""
+    if not isinstance(section, dict):
+        return False
+    is_layer = str(section.get("@architectures", "")).startswith("spacy.StaticVectors")
+    return (
+        is_layer
+        or section.get("include_static_vectors") is True
+        or any(map(_reads_vectors, section.values()))
+    )
 
 
 def _folder_of(pipeline: str) -> Path:

@@ -96,6 +96,10 @@ class Errors:
         "[C005] '{name}' is no pipeline with a 'morphologizer': give the name of an installed one, "
         "such as 'it_core_news_sm', its folder, or 'embedded'."
     )
+    C006 = (
+        "[C006] The tagger of '{name}' reads static vectors of its own, and a pipeline has one "
+        "table for all: give a pipeline without, such as 'it_core_news_sm', or 'embedded'."
+    )
 
     D001 = (
         "[D001] {id}: the tokenizer of the pipeline alters the text, so that offsets cannot be "
@@ -141,6 +145,14 @@ class Errors:
     B004 = (
         "[B004] floret is not installed, which trains the vectors: "
         "`pip install -c constraints.txt -e '.[base]'`."
+    )
+    B005 = (
+        "[B005] {path} holds no floret vectors for lower-case forms. Make it with "
+        "`spacy init vectors it FILE FOLDER --mode floret --attr LOWER`."
+    )
+    B006 = (
+        "[B006] {path}: too little text for vectors: no word occurs {n} times. Add sources, or "
+        "raise [text.repeats] of the setting."
     )
     L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (

@@ -65,7 +65,7 @@ def fold(form: str) -> str:
     "perché", "perche'" and "perche" are one), without letters drawn out ("nooooo")."""
     decomposed = unicodedata.normalize("NFD", form.lower())
     letters = "".join(char for char in decomposed if not unicodedata.combining(char))
-    letters = re.sub(r"(\w)\1{2,}", r"\1", letters.strip("'’`´"))
+    letters = re.sub(r"([^\W\d_])\1{2,}", r"\1", letters.strip("'’`´"))
     return ABBREVIATIONS.get(letters, letters)
 
 
@@ -160,7 +160,7 @@ def read_lexicon_text(path: str | os.PathLike[str]) -> str:
     for another encoding than UTF-8.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ValenceECError(Errors.M004.format(path=path)) from error
     except UnicodeDecodeError as error:

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import spacy
 from helpers import NARRATIVES, Cli, examples_of, make_nlp, train
+from small_base import small_base
 from small_project import small_project
 from spacy import Language
 
 from spacy_valence_ec.cli import run
 
-__all__ = ["small_project"]  # a fixture too
+__all__ = ["small_base", "small_project"]  # fixtures too
 
 
 @pytest.fixture(scope="session")

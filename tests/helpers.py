@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import spacy
 from spacy import Language
+from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam, Model, Optimizer
 
 from spacy_valence_ec.configs import compose_config
+from spacy_valence_ec.lexicon import N_FEATURES
 from spacy_valence_ec.pipeline.units import preset_gold_units
 from spacy_valence_ec.schema import EC_KEY, FU_KEY
 
@@ -211,10 +213,11 @@ def initialized(nlp: Language, *, seed: int = 0, scale: float = 0.3) -> Language
     nlp.initialize(lambda: examples_of(nlp))
     rng = np.random.default_rng(seed)
     for _, component in nlp.pipeline:
-        for node in component.model.walk():
-            for name in node.param_names:
-                shape = node.get_param(name).shape
-                node.set_param(name, rng.normal(0.0, scale, shape).astype("float32"))
+        if not isinstance(component, TrainablePipe):
+            continue
+        for node, name in parameters(component.model):
+            shape = node.get_param(name).shape
+            node.set_param(name, rng.normal(0.0, scale, shape).astype("float32"))
     return nlp
 
 
@@ -240,7 +243,8 @@ def step(
     """One step as `spacy train` makes it: gradients first, then every component's weights."""
     nlp.update(examples, sgd=False, losses=losses)
     for _, component in nlp.pipeline:
-        component.finish_update(optimizer)
+        if isinstance(component, TrainablePipe):
+            component.finish_update(optimizer)
     optimizer.step_schedules()
 
 
@@ -294,11 +298,31 @@ def assert_same_annotation(first: Doc, second: Doc, *, atol: float = 1e-5) -> No
                 assert list(value) == list(other[name])
 
 
-def shrunk_config(**options: Any) -> Any:
-    """The composed config of the joint setting on the embedded backbone, made tiny."""
+def without_base(config: Any) -> Any:
+    """A composed config without all that needs the embedded base: its vectors, weights, tagger."""
+    config["nlp"]["pipeline"].remove("morphologizer")
+    del config["components"]["morphologizer"]
+    config["training"]["frozen_components"] = []
+    config["initialize"].update(before_init=None, after_init=None)
+    return config
+
+
+def shrunk_config(base: Path | None = None, **options: Any) -> Any:
+    """The composed config of the joint setting on the embedded backbone, made tiny.
+
+    base: folder of a small base (`small_base`); None for a pipeline that needs none.
+    """
     config = compose_config("joint", "embedded", configs=ROOT / "configs", **options)
-    config["backbone"]["width"] = WIDTH
-    encoder = config["components"]["tok2vec"]["model"]
+    config["backbone"].update(width=WIDTH + N_FEATURES, encoder_width=WIDTH)
+    encoder = config["components"]["tok2vec"]["model"]["tok2vec"]
     encoder["embed"].update(attrs=["NORM", "SHAPE"], rows=[300, 100])
     encoder["encode"]["encode"]["depth"] = 1
+    if base is None:
+        encoder["embed"]["include_static_vectors"] = False
+        return without_base(config)
+    config["paths"]["base"] = str(base)
+    tagger = config["components"]["morphologizer"].get("model")
+    if tagger is not None:
+        tagger["tok2vec"]["embed"].update(width=8, attrs=["NORM", "SHAPE"], rows=[100, 50])
+        tagger["tok2vec"]["encode"]["encode"].update(width=8, depth=1)
     return config

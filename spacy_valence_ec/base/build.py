@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+from spacy import Language
+from spacy.attrs import LOWER
 from spacy.tokens import DocBin
 
 from ..corpus.docs import narratives_to_docs, write_docs
-from ..corpus.jsonl import read_narratives
 from ..corpus.split import DEV, TEST, TRAIN
+from ..errors import Errors, ValenceECError
 from ..pretraining.settings import TextSettings
 from ..pretraining.text import read_text
+from ..schema import Narrative
 from .assets import LEXICON, WEIGHTS, asset_path, write_checksums
 from .floret import write_tokens
 from .sources import SOURCES
@@ -38,64 +41,88 @@ class Prepared:
 
 
 def prepare_base(
-    text: Path, sources: Path, silver: Path, output: Path, settings: TextSettings
+    text: Path,
+    sources: Path,
+    silver: Sequence[Narrative],
+    output: Path,
+    settings: TextSettings,
 ) -> Prepared:
     """Write what the parts of a base are trained on.
 
     text: folder that `pretrain-text` wrote, for the vectors: `tokens.txt`.
     sources: folder of the public corpora, for the tagger: `tagger/{train,dev,test}.spacy`.
-    silver: annotated narratives for the intermediate training: `silver/{train,dev}.spacy`. Each
+    silver: annotated narratives, for the intermediate training: `silver/{train,dev}.spacy`. Each
         tenth narrator, by name, is held out.
 
-    Raises: ValenceECError B001 if the treebank is not there, P005 for a text that was altered, and
-    those of `read_narratives`.
+    Raises: ValenceECError B001 if the treebank is not there, P005 for a text that was altered.
     """
+    # All is read before the first file is written.
+    documents = read_text(text).train
+    treebank = SOURCES["twittiro"].folder
+    sentences = {part: read_treebank(sources / treebank, part) for part in (TRAIN, DEV, TEST)}
+    held_out = set(sorted({str(n.narrator) for n in silver})[::HELD_OUT_NARRATORS])
+    nlp = spacy.blank("it")
+    narratives = {}
+    for part in (TRAIN, DEV):
+        chosen = [n for n in silver if (str(n.narrator) in held_out) == (part == DEV)]
+        narratives[part], _ = narratives_to_docs(chosen, nlp)
     for folder in (output, output / TAGGER, output / SILVER):
         folder.mkdir(parents=True, exist_ok=True)
-    n_tokens = write_tokens(read_text(text).train, settings.repeats, output / TOKENS)
-    sentences = {}
-    for part in (TRAIN, DEV, TEST):
-        docs = read_treebank(sources / SOURCES["twittiro"].folder, part)
+    for part, docs in sentences.items():
         DocBin(docs=docs).to_disk(output / TAGGER / f"{part}.spacy")
-        sentences[part] = len(docs)
-    narratives = read_narratives(silver).narratives
-    held_out = set(sorted({str(n.narrator) for n in narratives})[::HELD_OUT_NARRATORS])
-    nlp = spacy.blank("it")
-    counts = {}
-    for part in (TRAIN, DEV):
-        chosen = [n for n in narratives if (str(n.narrator) in held_out) == (part == DEV)]
-        docs, _ = narratives_to_docs(chosen, nlp)
+    for part, docs in narratives.items():
         write_docs(output / SILVER / f"{part}.spacy", docs)
-        counts[part] = len(chosen)
-    return Prepared(n_tokens, sentences, counts)
+    return Prepared(
+        write_tokens(documents, settings.repeats, output / TOKENS),
+        {part: len(docs) for part, docs in sentences.items()},
+        {part: len(docs) for part, docs in narratives.items()},
+    )
 
 
 def build_base(
-    vectors: Path, tagger: Path, joint: Path, output: Path, components: Sequence[str]
+    vectors: Path, tagger: Path, joint: Path | None, output: Path, components: Sequence[str]
 ) -> dict[str, str]:
     """Write the files of a base, with their checksums.
 
     vectors: a pipeline with the floret vectors (`spacy init vectors`).
     tagger: a trained pipeline with a `morphologizer`.
-    joint: a pipeline trained on the silver narratives. Where there is none yet, the base is without
-        its weights: it is then what that training starts from.
+    joint: a pipeline trained on the silver narratives. None where there is none yet: the base is
+        then without its weights, and what that training starts from.
     components: those of `joint` whose weights are kept.
     output: folder; the lexicon of the package is copied there if it is another one.
 
     Returns: name and checksum of each file.
+    Raises: ValenceECError M003 for a pipeline that is not there, or lacks a component, B005 if the
+    vectors are no floret table for `LOWER`. Nothing is written then.
     """
+    table = _load(vectors).vocab.vectors
+    if table.mode != "floret" or table.attr != LOWER:
+        raise ValenceECError(Errors.B005.format(path=vectors))
+    pipes = [("morphologizer", _component(tagger, _load(tagger), "morphologizer"))]
+    if joint is not None:
+        nlp = _load(joint)
+        pipes += [(name, _component(joint, nlp, name)) for name in components]
     output.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(output / WEIGHTS, ignore_errors=True)
     lexicon = asset_path(LEXICON)
     if lexicon.resolve() != (output / LEXICON).resolve():
         shutil.copyfile(lexicon, output / LEXICON)
-    write_vectors(spacy.load(vectors).vocab.vectors, output)
-    trained = spacy.load(tagger)
-    pipe: Any = trained.get_pipe("morphologizer")
-    write_weights(pipe, "morphologizer", output)
-    if joint.is_dir():
-        nlp = spacy.load(joint)
-        for name in components:
-            pipe = nlp.get_pipe(name)
-            write_weights(pipe, name, output)
+    write_vectors(table, output)
+    for name, pipe in pipes:
+        write_weights(pipe, name, output)
     return write_checksums(output)
+
+
+def _load(path: Path) -> Language:
+    try:
+        return spacy.load(path)
+    except Exception as error:
+        why = str(error) or type(error).__name__
+        raise ValenceECError(Errors.M003.format(name=path, why=why)) from error
+
+
+def _component(path: Path, nlp: Language, name: str) -> Any:
+    if not nlp.has_pipe(name):
+        why = f"it has no component '{name}'"
+        raise ValenceECError(Errors.M003.format(name=path, why=why))
+    return nlp.get_pipe(name)

@@ -1,8 +1,10 @@
 """Subword vectors trained with floret on prepared text."""
 
 import random
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import spacy
@@ -52,37 +54,45 @@ def train_vectors(tokens: Path, output: Path, *, epochs: int = 10, threads: int 
     text format, which `spacy init vectors --mode floret` reads. With more than one thread two runs
     differ a little.
 
-    Raises: ValenceECError B004 if floret, of the extra `base`, is not installed.
+    Raises: ValenceECError B004 if floret, of the extra `base`, is not installed, B006 if no word is
+    frequent enough.
     """
     try:
         import floret
     except ImportError as error:
         raise ValenceECError(Errors.B004) from error
-    model = floret.train_unsupervised(
-        str(tokens),
-        model="cbow",
-        mode="floret",
-        hashCount=HASHES,
-        bucket=ROWS,
-        minn=MIN_N,
-        maxn=MAX_N,
-        dim=WIDTH,
-        ws=WINDOW,
-        epoch=epochs,
-        minCount=MIN_COUNT,
-        neg=NEGATIVE,
-        lr=LEARN_RATE,
-        thread=threads,
-        verbose=0,
-    )
-    model.save_floret_vectors(str(output))
-    _rescale(output, 1.0 / np.std([model.get_word_vector(word) for word in model.words[:SAMPLE]]))
+    options: dict[str, Any] = {
+        "model": "cbow",
+        "mode": "floret",
+        "hashCount": HASHES,
+        "bucket": ROWS,
+        "minn": MIN_N,
+        "maxn": MAX_N,
+        "dim": WIDTH,
+        "ws": WINDOW,
+        "epoch": epochs,
+        "minCount": MIN_COUNT,
+        "neg": NEGATIVE,
+        "lr": LEARN_RATE,
+        "thread": threads,
+        "verbose": 0,
+    }
+    try:
+        model = floret.train_unsupervised(str(tokens), **options)
+    except ValueError as error:
+        raise ValenceECError(Errors.B006.format(path=tokens, n=MIN_COUNT)) from error
+    output.parent.mkdir(parents=True, exist_ok=True)
+    deviation = np.std([model.get_word_vector(word) for word in model.words[:SAMPLE]])
+    with tempfile.TemporaryDirectory(prefix=".valence-ec-", dir=output.parent) as folder:
+        raw = Path(folder) / output.name
+        model.save_floret_vectors(str(raw))
+        _rescale(raw, output, 1.0 / float(deviation))
 
 
-def _rescale(path: Path, factor: float) -> None:
+def _rescale(source: Path, target: Path, factor: float) -> None:
     """Multiply the rows, so that the values of a frequent word's vector have a deviation of 1: the
     scale of what the networks add to them."""
-    with path.open(encoding="utf-8") as file, atomic_write(path) as handle:
+    with source.open(encoding="utf-8") as file, atomic_write(target) as handle:
         handle.write(next(file))
         for line in file:
             row, *values = line.split()

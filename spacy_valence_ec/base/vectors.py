@@ -12,9 +12,7 @@ from spacy.vectors import Vectors
 from ..files import atomic_write
 from .assets import VECTORS, VECTORS_CONFIG, asset_path
 
-# What a floret table is read with; the key is the lower-case form of a token.
-SETTINGS = ("mode", "minn", "maxn", "hash_count", "hash_seed", "bow", "eow")
-KEY_ATTR = "LOWER"
+KEY_ATTR = "LOWER"  # vectors are those of the lower-case form of a token
 
 
 def write_vectors(vectors: Vectors, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Weights of components that were trained before, by their place in the network; no pickle."""
+"""Weights of components that were trained before, by place in the network, without pickle."""
 
 import warnings
 from collections.abc import Callable
@@ -49,7 +49,8 @@ def load_weights(pipe: TrainablePipe, name: str, folder: Path | None = None) -> 
         return False
     for key, (node, param) in own.items():
         values: Any = tensors[key].astype("float32")
-        node.set_param(param, node.ops.asarray_f(values))
+        array: Any = node.ops.asarray(values)
+        node.set_param(param, array)
     return True
 
 

@@ -1,17 +1,19 @@
 """`valence-ec base`: the steps that make the embedded Italian base."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-base = typer.Typer(
+from .validate import SkipInvalid, read_valid
+
+base: typer.Typer = typer.Typer(
     name="base",
     help="Steps that make the embedded Italian base: `spacy project run base` runs them all.",
     no_args_is_help=True,
 )
 
-EXISTING = {"exists": True, "file_okay": False}
+EXISTING: dict[str, Any] = {"exists": True, "file_okay": False}
 
 
 @base.command("prepare")
@@ -25,6 +27,7 @@ def prepare(
     setting: Annotated[
         str, typer.Option(help="A file of configs/pretraining: its [text.repeats] are followed.")
     ] = "mini",
+    skip_invalid: SkipInvalid = False,
     configs: Annotated[
         Path, typer.Option(help="Folder that holds pretraining/.", **EXISTING)
     ] = Path("configs"),
@@ -34,7 +37,8 @@ def prepare(
     from ..pretraining.settings import read_settings
 
     settings = read_settings(setting, configs)
-    done = prepare_base(text, sources, silver, output, settings.text)
+    narratives = read_valid(silver, skip_invalid=skip_invalid)
+    done = prepare_base(text, sources, narratives, output, settings.text)
     typer.echo(
         f"{output}: {done.tokens:,} tokens for the vectors; sentences for the tagger: "
         f"{_listed(done.sentences)}; silver narratives: {_listed(done.narratives)}"
@@ -63,6 +67,9 @@ def build(
         Path, typer.Argument(help="Folder of `prepare`, with what was trained.", **EXISTING)
     ],
     output: Annotated[Path, typer.Argument(help="Folder of the base; made if missing.")],
+    joint: Annotated[
+        bool, typer.Option(help="Keep the joint pipeline's weights; not before it is trained.")
+    ] = True,
 ) -> None:
     """Gather what was trained into small files, with checksums."""
     from ..base.build import build_base
@@ -70,7 +77,7 @@ def build(
     files = build_base(
         folder / "vectors",
         folder / "tagger" / "model-best",
-        folder / "joint" / "model-best",
+        folder / "joint" / "model-best" if joint else None,
         output,
         ("tok2vec", "fu_segmenter", "valence_classifier", "ec_tagger"),
     )

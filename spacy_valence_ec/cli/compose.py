@@ -31,7 +31,7 @@ def compose(
         str,
         typer.Option(
             help="Parts of speech for the carrier candidates: 'embedded', a pipeline such as "
-            "'it_core_news_sm', or 'auto' for an installed it_core_news_*, else the embedded one."
+            "'it_core_news_sm', or 'auto' for that one if it is installed, else the embedded one."
         ),
     ] = "auto",
 ) -> None:

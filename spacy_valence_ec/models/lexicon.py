@@ -1,14 +1,14 @@
 """What a polarity lexicon says of each token, as an input of networks."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from spacy.tokens import Doc
 from thinc.api import Model, concatenate
 from thinc.types import Floats2d
 
-from ..base.assets import asset_path
+from ..base.assets import LEXICON, asset_path
 from ..lexicon import N_FEATURES, PolarityLexicon, parse_lexicon, read_lexicon_text
 
 
@@ -17,14 +17,15 @@ def LexiconFeatures(lexicon: str | None = None) -> Model[list[Doc], list[Floats2
     `spacy_valence_ec.lexicon`.
 
     lexicon: path of the file; null for the one of the package. Its text becomes part of the
-        model: a trained pipeline needs neither the file nor the same version of the package.
+        model: a trained pipeline needs neither the file nor the same version of the package. It is
+        read when the model is initialized, or first used without.
     """
-    path = asset_path("lexicon.tsv") if lexicon is None else lexicon
     return Model(
         "lexicon_features",
         _forward,
+        init=partial(_init, lexicon),
         dims={"nO": N_FEATURES},
-        attrs={"lexicon": read_lexicon_text(path)},
+        attrs={"lexicon": None},
     )
 
 
@@ -46,7 +47,13 @@ def _lexicon(text: str) -> PolarityLexicon:
     return parse_lexicon(text, "lexicon")
 
 
+def _init(path: str | None, model: Model, X: Any = None, Y: Any = None) -> None:
+    model.attrs["lexicon"] = read_lexicon_text(asset_path(LEXICON) if path is None else path)
+
+
 def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
+    if model.attrs["lexicon"] is None:
+        model.initialize()
     lexicon = _lexicon(model.attrs["lexicon"])
     tables: list[Any] = [lexicon.features(doc) for doc in docs]
     return [model.ops.asarray2f(table) for table in tables], _no_gradient

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from helpers import ROOT
+from helpers import ROOT, without_base
 from spacy import Language
 from thinc.api import Config
 from transformers import PreTrainedTokenizerBase
@@ -29,7 +29,7 @@ class TrainedPipeline:
 
 
 def composed(encoder: Path, corpus: Path) -> Config:
-    config = compose_config("joint", str(encoder), configs=ROOT / "configs")
+    config = without_base(compose_config("joint", str(encoder), configs=ROOT / "configs"))
     config["paths"].update(train=str(corpus), dev=str(corpus))
     return config
 

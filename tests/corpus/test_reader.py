@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import spacy
 from helpers import NARRATIVES, annotate, annotation, shrunk_config
+from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
@@ -109,7 +110,11 @@ def trained_weights(corpus: Path, seed: int = 0, **training: object) -> dict[str
     if training:
         config["corpora"]["train"]["gold_units"] = False
     nlp, _ = spacy_train(init_nlp(config), None, stdout=StringIO(), stderr=StringIO())
-    return {name: pipe.to_bytes(exclude=["vocab"]) for name, pipe in nlp.pipeline}
+    return {
+        name: pipe.to_bytes(exclude=["vocab"])
+        for name, pipe in nlp.pipeline
+        if isinstance(pipe, TrainablePipe)
+    }
 
 
 def test_same_seed_same_weights(corpus: Path) -> None:

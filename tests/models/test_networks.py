@@ -15,6 +15,7 @@ from spacy_valence_ec.models.ec_candidates import CarrierCandidateClassifier
 from spacy_valence_ec.models.ec_tagger import CarrierTagger, _join
 from spacy_valence_ec.models.empty import skip_when_empty
 from spacy_valence_ec.models.fu_segmenter import FunctionalUnitSegmenter
+from spacy_valence_ec.models.reducers import AttentionReducer
 from spacy_valence_ec.models.spans import pool_spans, ragged_offsets
 from spacy_valence_ec.models.valence_classifier import ValenceClassifier
 
@@ -72,6 +73,22 @@ def classifier(context: bool = True) -> Model:
     return ValenceClassifier(vectors_in(), reducer(), context=layer, nO=3)
 
 
+def wide_classifier() -> Model:
+    """With attention, and logits of another model of the units: here of their edges."""
+
+    def forward(model: Model, inputs: Any, is_train: bool) -> tuple[np.ndarray, Any]:
+        edges = inputs[1].dataXd.astype("float32")
+
+        def backprop(dY: np.ndarray) -> list:
+            model.inc_grad("W", edges.T @ dY)
+            return []
+
+        return edges @ model.get_param("W"), backprop
+
+    wide = Model("wide", forward, params={"W": np.zeros((2, 3), dtype="float32")})
+    return ValenceClassifier(vectors_in(), AttentionReducer(4), wide=wide, nO=3)
+
+
 def tagger() -> Model:
     return CarrierTagger(vectors_in(), reducer(), combine(), encode=built(**ENCODER, width=5))
 
@@ -110,7 +127,7 @@ def flat(Y: Any) -> np.ndarray:
     return np.concatenate(Y).astype("float64") if isinstance(Y, list) else Y.astype("float64")
 
 
-NETWORKS = [segmenter, classifier, tagger, candidate_classifier]
+NETWORKS = [segmenter, classifier, wide_classifier, tagger, candidate_classifier]
 
 
 @pytest.mark.parametrize("build", NETWORKS)
@@ -163,8 +180,8 @@ def test_batches_without_anything(build: Callable[[], Model], lengths: tuple[int
     model = ready(build(), network_input(build, arrays()))
     vectors = [np.ones((n, WIDTH), dtype="float32") for n in lengths]
     Y, backprop = model(empty_input(build, vectors), is_train=True)
-    if build in (classifier, candidate_classifier):
-        assert Y.shape == (0, 3 if build is classifier else 1)
+    if build in (classifier, wide_classifier, candidate_classifier):
+        assert Y.shape == (0, 1 if build is candidate_classifier else 3)
     else:
         assert [len(array) for array in Y] == list(lengths)
     dY = [np.zeros_like(y) for y in Y] if isinstance(Y, list) else Y
@@ -230,3 +247,17 @@ def test_encoding_in_blocks_is_encoding_the_whole(lengths: tuple[int, ...]) -> N
         expected_gradient = whole(vectors, is_train=True)[1](Y)
         for mine, expected in zip(backprop(Y), expected_gradient, strict=True):
             np.testing.assert_allclose(mine, expected, atol=1e-5)
+
+
+def test_the_attention_view_of_a_span_is_a_weighted_mean() -> None:
+    """Of one vector it is that vector, whatever the weights."""
+    vectors = arrays()
+    spans = Ragged(np.concatenate([vectors[0][:3], vectors[3][:1]]), np.asarray([3, 1], dtype="i"))
+    attention = ready(AttentionReducer(4), spans).layers[0].layers[0]
+    mean, single = attention.predict(spans)
+    np.testing.assert_allclose(single, vectors[3][0], rtol=1e-5)
+    shares, *_ = np.linalg.lstsq(vectors[0][:3].T, mean, rcond=None)
+    np.testing.assert_allclose(vectors[0][:3].T @ shares, mean, atol=1e-4)
+    assert shares.sum() == pytest.approx(1.0, abs=1e-3)
+    assert (shares > 0).all()
+    assert np.ptp(shares) > 0.01

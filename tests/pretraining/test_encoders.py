@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
-from helpers import HOSTILE_TEXTS, ROOT, assert_same_annotation, examples_of, step
+from helpers import HOSTILE_TEXTS, ROOT, assert_same_annotation, examples_of, step, without_base
 from spacy import Language
 from spacy.util import load_model_from_config
 from thinc.api import Adam
@@ -105,7 +105,7 @@ def nlp(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Language:
     folder = tmp_path_factory.mktemp("joint")
     copy = folder / "encoder"
     shutil.copytree(encoder, copy)
-    config = compose_config("joint", str(copy), configs=CONFIGS).interpolate()
+    config = without_base(compose_config("joint", str(copy), configs=CONFIGS)).interpolate()
     nlp = load_model_from_config(config, auto_fill=True)
     nlp.initialize(lambda: examples_of(nlp))
     examples = examples_of(nlp)
