@@ -317,6 +317,7 @@ def shrunk_config(base: Path | None = None, **options: Any) -> Any:
     encoder = config["components"]["tok2vec"]["model"]["tok2vec"]
     encoder["embed"].update(attrs=["NORM", "SHAPE"], rows=[300, 100])
     encoder["encode"]["encode"]["depth"] = 1
+    config["components"]["valence_classifier"]["model"]["wide"]["length"] = 1024
     if base is None:
         encoder["embed"]["include_static_vectors"] = False
         return without_base(config)

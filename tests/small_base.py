@@ -39,12 +39,12 @@ def small_base(tmp_path_factory: pytest.TempPathFactory) -> SmallBase:
     return base
 
 
-def small_vectors(nlp: Language, rows: int = 64) -> Vectors:
+def small_vectors(nlp: Language, attr: str = "LOWER") -> Vectors:
     """A floret table of random values."""
-    data = np.random.default_rng(1).normal(size=(rows, VECTOR_WIDTH)).astype("float32")
+    data = np.random.default_rng(1).normal(size=(64, VECTOR_WIDTH)).astype("float32")
     settings = {"minn": 3, "maxn": 4, "hash_count": 2, "hash_seed": 7, "bow": "<", "eow": ">"}
     strings = nlp.vocab.strings
-    return Vectors(strings=strings, data=data, mode="floret", attr="LOWER", **settings)
+    return Vectors(strings=strings, data=data, mode="floret", attr=attr, **settings)
 
 
 def trained_for_base() -> Language:
