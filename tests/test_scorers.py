@@ -1,5 +1,6 @@
 import pickle
 
+import numpy as np
 import pytest
 import spacy
 from helpers import HOSTILE_TEXTS, NARRATIVES, annotate
@@ -11,6 +12,7 @@ from spacy_valence_ec import scorers
 from spacy_valence_ec.schema import EC_CANDIDATES_KEY, EC_KEY, FU_KEY
 from spacy_valence_ec.scorers import (
     Rows,
+    judge_candidates,
     make_ec_scorer,
     make_fu_scorer,
     make_valence_scorer,
@@ -208,6 +210,8 @@ UNIT: Spans = [(0, 7, "negative")]
 def judged(vocab: Vocab, gold: Spans, candidates: Spans, system: Spans, **predicted: Spans) -> dict:
     reference = make_doc(vocab, WORDS, fu=UNIT, ec=gold, ec_candidates=candidates)
     doc = make_doc(vocab, WORDS, fu=UNIT, ec=system, **predicted)
+    for group in predicted:  # judged by a component: there are scores
+        doc.spans[group].attrs["scores"] = np.ones(len(doc.spans[group]), dtype="float32")
     return score_carriers([Example(doc, reference)])
 
 
@@ -247,3 +251,25 @@ def test_without_annotated_candidates_the_chunks_of_the_gold_units_serve(vocab: 
     assert EC_CANDIDATES_KEY not in reference.spans
     assert scores["ec_macro_f"] == pytest.approx((0 + 4 / 5) / 2)
     assert scores["ec_positive_f"] == 0.0
+
+
+def test_candidates_that_nobody_judged_count_by_their_overlap_with_the_carriers(
+    vocab: Vocab,
+) -> None:
+    """Those of `ec_candidates` have no scores, and their empty label says nothing: a pipeline is
+    scored alike with and without that component."""
+    words = ["la", "cena", "lunga", "mi", "piace"]
+    units, carriers = [(0, 5, "positive")], [(0, 2, "EC")]
+    candidates = [(0, 3, ""), (3, 5, "")]
+    gold = make_doc(vocab, words, fu=units, ec=carriers, ec_candidates=candidates)
+    plain = make_doc(vocab, words, fu=units, ec=carriers)
+    unjudged = make_doc(vocab, words, fu=units, ec=carriers, ec_candidates=candidates)
+    judged = make_doc(vocab, words, fu=units, ec=carriers, ec_candidates=candidates)
+    judged.spans[EC_CANDIDATES_KEY].attrs["scores"] = np.asarray([0.1, 0.2], dtype="float32")
+    expected = [(True, True), (False, False)]
+    for predicted in (plain, unjudged):
+        example = Example(predicted, gold)
+        assert judge_candidates(example, to_pair(example)) == expected
+        assert score_carriers([example])["ec_macro_f"] == 1.0
+    example = Example(judged, gold)
+    assert judge_candidates(example, to_pair(example)) == [(True, False), (False, False)]

@@ -1,9 +1,12 @@
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import spacy
 from helpers import HOSTILE_TEXTS
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.tokens import Doc
 from thinc.api import get_current_ops
 
@@ -14,6 +17,8 @@ from spacy_valence_ec.suggesters import (
     content_mask,
     make_chunk_suggester,
 )
+
+VOCAB = spacy.blank("it").vocab
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +105,73 @@ def test_noun_chunks_are_cut_at_the_edges_of_units(nlp: spacy.Language) -> None:
     doc = parsed(nlp)
     doc.spans[FU_KEY] = [doc[0:3], doc[3:7], doc[7:10]]
     assert chunks(doc) == ["visto", "la cena", "lunga"]
+
+
+@pytest.mark.parametrize(
+    ("tagged", "expected"),
+    [
+        # With articles, numbers and adjectives; a preposition is outside.
+        ("la/DET cena/NOUN lunga/ADJ di/ADP ieri/ADV", ["la cena lunga"]),
+        ("due/NUM gatti/NOUN e/CCONJ Rosa/PROPN", ["due gatti", "Rosa"]),
+        # An adverb belongs to the adjective behind it alone.
+        ("una/DET cosa/NOUN davvero/ADV brutta/ADJ", ["una cosa davvero brutta"]),
+        ("il/DET cane/NOUN forte/ADV abbaia/VERB", ["il cane", "abbaia"]),
+        # A determiner after a noun opens a phrase of its own; one before it does not.
+        ("mamma/NOUN la/DET domenica/NOUN", ["mamma", "la domenica"]),
+        ("tutti/DET i/DET miei/DET amici/NOUN", ["tutti i miei amici"]),
+        # Without a head there is no phrase, and without content no candidate.
+        ("quella/DET ,/PUNCT quel/DET", []),
+        ("è/AUX", []),
+        # Verbs with what stands before them, up to a word of another kind.
+        ("non/ADV l'/PRON ho/AUX visto/VERB", ["non l' ho visto"]),
+        ("ho/AUX subito/ADV pianto/VERB", ["pianto"]),
+        ("era/AUX stanca/ADJ", ["stanca"]),
+        ("tentare/VERB dormire/VERB", ["tentare", "dormire"]),
+        ("boh/INTJ 😭/SYM", []),
+        ("casa/X", ["casa"]),
+        ("", []),
+    ],
+)
+def test_with_a_tagger_alone_chunks_are_sequences_of_parts_of_speech(
+    nlp: spacy.Language, tagged: str, expected: list[str]
+) -> None:
+    pairs = [pair.split("/") for pair in tagged.split()]
+    doc = Doc(nlp.vocab, words=[w for w, _ in pairs], pos=[p for _, p in pairs])
+    assert chunks(doc) == expected
+
+
+def test_phrases_of_a_tagger_are_cut_at_the_edges_of_units(nlp: spacy.Language) -> None:
+    words, tags = ["la", "cena", "lunga", "mi", "piace"], ["DET", "NOUN", "ADJ", "PRON", "VERB"]
+    doc = Doc(nlp.vocab, words=words, pos=tags)
+    assert chunks(doc) == ["la cena lunga", "mi piace"]
+    doc.spans[FU_KEY] = [doc[0:2], doc[2:4], doc[4:5]]
+    assert chunks(doc) == ["la cena", "lunga", "piace"]
+    doc.spans[FU_KEY] = [doc[0:2]]
+    assert chunks(doc) == ["la cena"]
+
+
+TAGS = ["DET", "NUM", "ADJ", "NOUN", "PROPN", "X", "ADV", "VERB", "AUX", "PRON", "ADP", "PUNCT"]
+TAGGED = st.lists(
+    st.tuples(st.sampled_from(["il", "casa", "non", "mi", ",", "ho", " "]), st.sampled_from(TAGS)),
+    max_size=12,
+)
+
+
+@given(TAGGED, st.lists(st.booleans(), min_size=12, max_size=12))
+def test_whatever_the_tags_say_candidates_keep_their_rules(
+    tagged: list[tuple[str, str]], ends: list[bool]
+) -> None:
+    doc = Doc(VOCAB, words=[w for w, _ in tagged], pos=[p for _, p in tagged])
+    cuts = [0, *(i for i in range(1, len(doc)) if ends[i]), len(doc)]
+    units = [(a, b) for a, b in pairwise(cuts) if a < b]
+    doc.spans[FU_KEY] = [doc[a:b] for a, b in units]
+    edges = chunk_edges(doc)
+    content = content_mask(doc)
+    assert edges == sorted(set(edges))
+    for start, end in edges:
+        assert any(a <= start < end <= b for a, b in units)
+        assert any(content[start:end])
+        assert {doc[start].text, doc[end - 1].text}.isdisjoint({",", " "})
 
 
 def test_an_auxiliary_alone_is_no_chunk_without_content(nlp: spacy.Language) -> None:
