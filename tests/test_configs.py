@@ -11,9 +11,11 @@ from thinc.api import Config
 
 from spacy_valence_ec.configs import compose_config
 from spacy_valence_ec.errors import ValenceECError
+from spacy_valence_ec.lexicon import N_FEATURES
 
 CONFIGS = ROOT / "configs"
 HEADS = ["fu_segmenter", "valence_classifier", "ec_tagger"]
+PIPELINE = ["tok2vec", *HEADS, "morphologizer", "ec_candidates"]
 
 
 def compose(setting: str, backbone: str, **options: Any) -> Config:
@@ -32,8 +34,9 @@ def check_widths(config: Config, width: int) -> None:
 
 def test_joint_on_embedded() -> None:
     config = compose("joint", "embedded", seed=5, max_epochs=3)
-    check_widths(config, 96)
-    assert config["nlp"]["pipeline"] == ["tok2vec", *HEADS]
+    check_widths(config, 96 + N_FEATURES)
+    assert config["nlp"]["pipeline"] == PIPELINE
+    assert config["training"]["frozen_components"] == ["morphologizer"]
     assert config["training"]["seed"] == config["system"]["seed"] == 5
     assert config["training"]["max_epochs"] == 3
     assert config["training"]["gpu_allocator"] is None
@@ -41,7 +44,39 @@ def test_joint_on_embedded() -> None:
     nlp = load_model_from_config(config, auto_fill=True, validate=True)
     encoder = nlp.get_pipe("tok2vec")
     assert encoder.listening_components == HEADS
-    assert encoder.model.get_dim("nO") == 96
+    assert encoder.model.get_dim("nO") == 96 + N_FEATURES == 104
+    # All that is trained begins from the base, and so does the tagger.
+    started = config["initialize"]["after_init"]["components"]
+    assert sorted(started) == sorted(set(PIPELINE) - {"ec_candidates"})
+
+
+def test_joint_on_a_network_without_a_base() -> None:
+    config = compose("joint", "cnn")
+    check_widths(config, 96)
+    assert config["nlp"]["pipeline"] == PIPELINE
+    embed = config["components"]["tok2vec"]["model"]["embed"]
+    assert embed["include_static_vectors"] is False
+    # But for the tagger.
+    assert config["initialize"]["after_init"]["components"] == ["morphologizer"]
+    nlp = load_model_from_config(config, auto_fill=True, validate=True)
+    assert nlp.get_pipe("tok2vec").model.get_dim("nO") == 96
+
+
+def test_the_tagger_is_the_one_that_the_base_is_made_with() -> None:
+    """Its weights are laid on the network of the joint setting."""
+    trained = Config().from_disk(CONFIGS / "base" / "tagger.cfg")
+    joint = compose("joint", "embedded")
+    model = joint["components"]["morphologizer"]["model"]
+    assert model == trained["components"]["morphologizer"]["model"]
+
+
+@pytest.mark.parametrize("backbone", ["embedded", "cnn", "alberto"])
+def test_one_path_says_where_the_base_is(backbone: str) -> None:
+    config = compose_config("joint", backbone, configs=CONFIGS)
+    assert config["paths"]["base"] is None
+    config["paths"]["base"] = "elsewhere"
+    initialize = config.interpolate()["initialize"]
+    assert {initialize[name]["path"] for name in ("before_init", "after_init")} == {"elsewhere"}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +143,7 @@ def test_unknown_setting_and_backbones(tmp_path: Path) -> None:
     with pytest.raises(ValenceECError, match=r"C001.*'jiont'.*joint"):
         compose("jiont", "embedded")
     with pytest.raises(
-        ValenceECError, match=r"C002.*'no/such/model'.*alberto, embedded, mini, xlm"
+        ValenceECError, match=r"C002.*'no/such/model'.*alberto, cnn, embedded, mini, xlm"
     ):
         compose("joint", "no/such/model")
     with pytest.raises(ValenceECError, match=r"C003.*config.json"):

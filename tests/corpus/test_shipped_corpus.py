@@ -44,6 +44,11 @@ def challenge() -> list[Narrative]:
     return read("challenge.jsonl")
 
 
+@pytest.fixture(scope="module")
+def silver() -> list[Narrative]:
+    return read("silver.jsonl")
+
+
 def words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
@@ -154,3 +159,32 @@ def test_challenge_has_every_group(challenge: list[Narrative]) -> None:
     assert sum(targets.values()) >= 120
     both = split_by_narrator([*challenge, *read("narratives.jsonl")])
     assert sum(map(len, both.values())) == 481  # none of them is in a part
+
+
+def test_silver_narratives_are_for_training_alone(
+    silver: list[Narrative], narratives: list[Narrative], challenge: list[Narrative]
+) -> None:
+    assert {n.extra["set"] for n in silver} == {"silver"}
+    assert {n.extra["split"] for n in silver} == {"train"}
+    others = [*narratives, *challenge]
+    assert len({n.id for n in silver}) == len(silver)
+    assert not {n.id for n in silver} & {n.id for n in others}
+    assert None not in {n.narrator for n in silver}
+    assert not {n.narrator for n in silver} & {n.narrator for n in others}
+    # The figures of the data card.
+    card = (CORPUS / "README.md").read_text("utf-8")
+    found = corpus_statistics(silver)
+    for figure in (found.narratives, found.narrators, found.units):
+        assert f"{figure:,}" in card
+
+
+def test_no_silver_narrative_shares_eight_words_with_another(
+    silver: list[Narrative], narratives: list[Narrative], challenge: list[Narrative]
+) -> None:
+    """Least of all with one that something is evaluated on."""
+    grams: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for narrative in [*narratives, *challenge, *silver]:
+        whole = words(narrative.text)
+        for i in range(len(whole) - 7):
+            grams[tuple(whole[i : i + 8])].add(narrative.id)
+    assert [ids for ids in grams.values() if len(ids) > 1] == []
