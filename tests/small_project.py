@@ -21,6 +21,7 @@ NARRATIVES_OF_EACH = 5
 EPOCHS = 2
 
 INSTALLED = "it_valence_ec"
+BASE = "spacy_valence_ec/base/assets"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,10 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
 def copy_project(folder: Path) -> None:
     """What `spacy project run all` reads, with a corpus of CI size."""
     (folder / "corpus").mkdir(parents=True)
-    copy(ROOT / "project.yml", folder)
+    text = (ROOT / "project.yml").read_text(encoding="utf-8")
+    assert text.count(BASE) == 1
+    # In place: a folder of the package's name would hide the package.
+    (folder / "project.yml").write_text(text.replace(BASE, str(ROOT / BASE)), encoding="utf-8")
     copytree(ROOT / "configs", folder / "configs")
     copy(ROOT / "corpus" / "sample.jsonl", folder / "corpus")
     lines = some_narratives(NARRATORS, NARRATIVES_OF_EACH)

@@ -11,6 +11,7 @@ from shutil import copytree
 from typing import NamedTuple
 
 import pytest
+from helpers import without_base
 from small_project import SmallProject, copy_project
 from spacy.tokens.underscore import Underscore
 from typer.testing import CliRunner
@@ -215,11 +216,20 @@ def test_the_accessors_named_are_those_there_are() -> None:
 def test_the_commands_named_are_there() -> None:
     """In prose, in tables and in the messages, which tell a person what to do."""
     commands = {info.name for info in app.registered_commands}
+    groups = {str(info.typer_instance.info.name): info for info in app.registered_groups}
+    assert set(groups) == {"base"}
     messages = [str(text) for texts in (Errors, Warnings) for text in vars(texts).values()]
     texts = [document.read_text("utf-8") for document in DOCUMENTS] + messages
     named = {name for text in texts for name in re.findall(r"valence-ec ([a-z]\w+)", text)}
     assert {"analyze", "validate", "corpus"} <= named
-    assert named <= commands
+    assert named <= commands | set(groups)
+    for group, info in groups.items():
+        assert info.typer_instance is not None
+        steps = {step.name for step in info.typer_instance.registered_commands}
+        found = {
+            step for text in texts for step in re.findall(rf"valence-ec {group} ([a-z]\w+)", text)
+        }
+        assert found <= steps
 
 
 def anchors(document: Path) -> set[str]:
@@ -284,7 +294,7 @@ def test_the_config_of_the_candidate_mode_is_complete(tmp_path: Path) -> None:
     (block,) = re.findall(
         r"^```ini\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
     )
-    config = compose_config("joint", "embedded", configs=ROOT / "configs")
+    config = without_base(compose_config("joint", "embedded", configs=ROOT / "configs"))
     parts = Config().from_str("[components]\n\n" + block, interpolate=False)
     config["components"]["ec_tagger"] = parts["components"]["ec_tagger"]
     nlp = load_model_from_config(Config(config).interpolate(), auto_fill=True)

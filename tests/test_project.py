@@ -13,6 +13,8 @@ from small_project import SmallProject, copy_project, some_narratives
 from typer.testing import CliRunner
 from weasel.util import load_project_config
 
+from spacy_valence_ec.base.sources import SOURCES
+
 ROOT = Path(__file__).parents[1]
 
 # The names of the design.
@@ -34,6 +36,10 @@ METRICS = {
     "joint_f",
 }
 ON_PERSON = "Ieri sono andata dal medico. Finalmente mi hanno tolto il gesso!"
+POS_TAGS = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN"),
+    *("PUNCT", "SCONJ", "SYM", "VERB", "X"),
+)
 SKIPPED = "Skipping '{}': nothing changed"
 
 ProjectRun = Callable[..., tuple[int, str]]
@@ -73,18 +79,21 @@ def times(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in files}
 
 
-# A workflow of its own: it needs public corpora, and hours or a GPU.
+# Workflows of their own: they need public corpora, and hours or a GPU.
 PRETRAINING = ["pretrain-text", "pretrain"]
+# What the repository holds, or the user points at.
+GIVEN = ("data", "sources", "silver", "base")
 
 
 def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict[str, Any]) -> None:
     commands = {command["name"]: command for command in config["commands"]}
     assert config["workflows"]["language-model"] == PRETRAINING
-    assert [*config["workflows"]["all"], *PRETRAINING] == list(commands)
+    others = [*PRETRAINING, "base"]
+    assert [*config["workflows"]["all"], *others] == list(commands)
     assert {"validate", "corpus", "train-joint", "evaluate"} <= set(commands)
     assert {"package", "install", "analyze-sample"} <= set(commands)
     for workflow in config["workflows"].values():
-        there = {"configs", config["vars"]["data"], config["vars"]["sources"]}
+        there = {"configs", *(config["vars"][name] for name in GIVEN)}
         for name in workflow:
             assert set(commands[name].get("deps", ())) <= there, name
             there.update(commands[name].get("outputs", ()))
@@ -93,7 +102,7 @@ def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict
 def test_every_variable_is_used_and_nothing_else(config: dict[str, Any]) -> None:
     used = set(re.findall(r"\$\{vars\.(\w+)\}", (ROOT / "project.yml").read_text("utf-8")))
     assert used == set(config["vars"])
-    assert used >= {"data", "backbone", "seed", "split_seed", "gpu", "epochs"}
+    assert used >= {"data", "backbone", "seed", "split_seed", "gpu", "epochs", *GIVEN}
 
 
 def test_every_command_ran_and_left_its_outputs(
@@ -150,6 +159,8 @@ print(json.dumps({{
     "scores": doc[0:2]._.valence_scores,
     "unit": doc[0]._.functional_unit.text,
     "is_carrier": doc[0]._.is_emotion_carrier,
+    "candidates": [c.text for c in doc.spans["ec_candidates"]],
+    "tags": [token.pos_ for token in doc],
     "empty": [empty._.valence, empty._.functional_units, empty._.valence_arc],
 }}))
 """,
@@ -160,7 +171,14 @@ print(json.dumps({{
     found = json.loads(done.stdout)
     # Not into the environment of the tests, where the user's own pipeline is.
     assert Path(found["file"]).is_relative_to(small_project.environment)
-    assert found["pipeline"][:4] == ["tok2vec", "fu_segmenter", "valence_classifier", "ec_tagger"]
+    heads = ["fu_segmenter", "valence_classifier", "ec_tagger"]
+    assert found["pipeline"][:4] == ["tok2vec", *heads]
+    # With a parser between them where a pipeline that has one is installed.
+    assert [name for name in found["pipeline"][4:] if name != "parser"] == [
+        *("morphologizer", "ec_candidates")
+    ]
+    assert found["candidates"]
+    assert set(found["tags"]) <= set(POS_TAGS)
     assert found["text"] == ON_PERSON.replace(" ", "")
     assert set(found["valences"]) <= {"negative", "neutral", "positive"}
     assert found["valence"] in {"negative", "neutral", "positive", "mixed"}
@@ -188,7 +206,10 @@ def test_the_package_says_what_it_is_and_what_it_needs(
         assert re.search(rf"^Requires-Dist: {requirement}\b", metadata, flags=re.MULTILINE)
     expected = json.loads((ROOT / "configs" / "meta.json").read_text("utf-8"))
     assert expected["description"]
-    assert expected["license"] == "MIT"
+    # That of the code is MIT; what was learned from a text is under the license of the text.
+    assert expected["license"] == "CC BY-SA 4.0"
+    licenses = {source["license"] for source in expected["sources"]}
+    assert licenses == {*(source.license for source in SOURCES.values()), "CC BY 4.0"}
     assert {key: meta[key] for key in expected} == expected
     assert f"Summary: {expected['description']}" in metadata
     assert meta["performance"]["fu_f"] is not None
@@ -286,7 +307,9 @@ def test_narratives_that_break_a_rule_stop_the_workflow(
         ("backbone", "alberto", "compose joint training/joint.cfg --backbone alberto "),
         ("backbone", "/models/my-bert", "--backbone /models/my-bert "),
         ("split_seed", 3, "corpus corpus/narratives.jsonl data --seed 3 "),
+        ("backbone", "cnn", "compose joint training/joint.cfg --backbone cnn "),
         ("seed", 3, "compose joint training/joint.cfg --backbone embedded --seed 3 "),
+        ("base", "my-base", " --paths.base my-base "),
         ("epochs", 7, "--max-epochs 7 "),
         ("gpu", 0, "--gpu-id 0 "),
     ],
@@ -316,6 +339,29 @@ def test_pretraining_takes_its_sources_and_setting(project_run: ProjectRun, tmp_
     code, output = project_run(folder, "language-model", "--vars.sources", "nowhere")
     assert code == 1
     assert "nowhere" in output
+
+
+def test_the_base_takes_its_sources_and_writes_where_it_is_told(
+    project_run: ProjectRun, tmp_path: Path
+) -> None:
+    folder = tmp_path / "project"
+    copy_project(folder)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "silver.jsonl").touch()
+    (folder / "data" / "pretraining").mkdir(parents=True)
+    (folder / "data" / "pretraining" / "train.jsonl").touch()
+    options = ("--vars.sources", tmp_path / "texts", "--vars.silver", tmp_path / "silver.jsonl")
+    code, output = project_run(folder, "base", *options, "--vars.base", "mine", "--dry")
+    assert code == 0, output
+    plain = " ".join(output.split())
+    assert f"base prepare data/pretraining {tmp_path}/texts training/base " in plain
+    assert f"--silver {tmp_path}/silver.jsonl" in plain
+    assert "spacy init vectors it training/base/vectors.floret training/base/vectors " in plain
+    # First without the weights that are then trained from it.
+    first, second = plain.split("--paths.base mine ")
+    assert "base build training/base mine --no-joint" in first
+    assert "base build training/base mine" in second
+    assert "--no-joint" not in second
 
 
 def test_a_pipeline_of_another_name_is_packaged_installed_and_used(
