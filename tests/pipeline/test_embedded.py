@@ -14,6 +14,7 @@ import spacy
 from helpers import (
     HOSTILE_TEXTS,
     NARRATIVES,
+    ROOT,
     WIDTH,
     annotation,
     assert_same_annotation,
@@ -30,6 +31,8 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 from thinc.api import Model
 
+from spacy_valence_ec.base.assets import WEIGHTS, has_asset
+from spacy_valence_ec.configs import compose_config
 from spacy_valence_ec.corpus.reader import Corpus
 from spacy_valence_ec.errors import ValenceECError, ValenceECWarning
 from spacy_valence_ec.finalize import finalize_pipeline
@@ -204,3 +207,20 @@ def test_scores_do_not_depend_on_the_candidates(small_base: SmallBase) -> None:
     names = {name for name in without if name.startswith(("fu_", "e2e_", "ec_", "joint_"))}
     assert "ec_macro_f" in names
     assert {name: scores[name] for name in names} == {name: without[name] for name in names}
+
+
+def test_the_shipped_base_fits_the_default_pipeline(corpus: Path) -> None:
+    """Every network takes its weights: a warning, W004, would be an error. Of their quality only
+    that the tagger knows the commonest words."""
+    config = compose_config("joint", "embedded", configs=ROOT / "configs")
+    config["paths"].update(train=str(corpus), dev=str(corpus))
+    nlp = init_nlp(config)
+    for name in ("tok2vec", *HEADS, "morphologizer"):
+        assert has_asset(f"{WEIGHTS}/{name}.safetensors"), name
+    doc = nlp("Ieri sono andata dal medico e il treno era in ritardo.")
+    tags = {token.text: token.pos_ for token in doc}
+    assert [tags[word] for word in ("medico", "il", "treno", "e", ".")] == [
+        *("NOUN", "DET", "NOUN", "CCONJ", "PUNCT")
+    ]
+    candidates = [span.text for span in doc.spans[EC_CANDIDATES_KEY]]
+    assert {"medico", "il treno", "sono andata"} <= set(candidates)
