@@ -26,6 +26,7 @@ from spacy_valence_ec.pipeline.ec_tagger import gold_tags
 from spacy_valence_ec.pipeline.fu_segmenter import gold_boundaries
 from spacy_valence_ec.pipeline.head import Head
 from spacy_valence_ec.pipeline.units import best_overlap, preset_gold_units
+from spacy_valence_ec.pipeline.valence_classifier import ValenceClassifier, gold_valences
 from spacy_valence_ec.suggesters import content_mask
 
 HEADS = ["fu_segmenter", "valence_classifier", "ec_tagger", "ec_ngrams", "ec_chunks"]
@@ -329,3 +330,30 @@ def test_model_must_fit_the_setting() -> None:
         config = {**CONFIGS[head][1], "suggester": suggester}
         with pytest.raises(ValenceECError, match=r"V009.*ec_tagger"):
             make_nlp().add_pipe("ec_tagger", config=config)
+
+
+def test_label_smoothing_moves_a_share_of_the_target_to_all_labels() -> None:
+    """Of a unit with gold label l and probabilities p: (1 - e) * -log p_l + e * mean(-log p)."""
+    pipe, examples, scores = head_and_scores("valence_classifier", label_smoothing=0.3)
+    assert isinstance(pipe, ValenceClassifier)
+    target = np.concatenate([gold_valences(pipe, example) for example in examples])
+    known = target >= 0
+    assert known.any()
+    assert not known.all()
+    log_p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    own = -log_p[known, target[known]]
+    expected = (0.7 * own + 0.3 * -log_p[known].mean(axis=1)).mean()
+    loss, gradient = pipe.get_loss(examples, scores)
+    assert loss == pytest.approx(expected)
+    assert not gradient[~known].any()
+    np.testing.assert_allclose(gradient.sum(axis=1), 0.0, atol=1e-6)
+    # What was learned wholly is unlearned a little: the target is never certain.
+    certain = np.where(np.arange(3) == np.maximum(target, 0)[:, None], 50.0, -50.0)
+    _, back = pipe.get_loss(examples, certain)
+    assert (back[known, target[known]] > 0).all()
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0])
+def test_label_smoothing_that_makes_no_sense(value: float) -> None:
+    with pytest.raises(ValenceECError, match=r"V015.*label_smoothing"):
+        make_nlp("valence_classifier", label_smoothing=value)
