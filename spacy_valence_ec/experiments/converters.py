@@ -57,6 +57,9 @@ XED_POLARITY = {
 }
 
 
+LEFT_OUT = "carriers_left_out"
+
+
 @dataclass(frozen=True)
 class Utterance:
     """A unit to be: its text, its valence, and the texts of carriers that are to lie in it."""
@@ -99,8 +102,7 @@ def joined(
     """A narrative with a line a unit; None without any text.
 
     A carrier is found by its text in its unit; one that is not there as written, overlaps an
-    earlier one or lies in a neutral unit is left out, and counted in the field
-    `carriers_left_out`.
+    earlier one or lies in a neutral unit is left out, and counted in the field `LEFT_OUT`.
     """
     text = ""
     units: list[Unit] = []
@@ -126,7 +128,7 @@ def joined(
         return None
     extra: dict[str, Any] = {SPLIT_FIELD: split, "corpus": corpus}
     if left_out:
-        extra["carriers_left_out"] = left_out
+        extra[LEFT_OUT] = left_out
     return Narrative(
         id=identity,
         text=text,

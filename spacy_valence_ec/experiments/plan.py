@@ -52,9 +52,8 @@ class Plan:
     `train_shares`. Two-step settings are evaluated in each of `modes`, and with noise of each of
     `noise_kinds` at each of `noise_rates`.
 
-    `reference`: the setting that the others are compared with. `max_epochs`: -1 for the backbone's.
-    `challenge` and `lexicon`: files, or null. `overrides`: values of the composed configs by their
-    dotted names.
+    `max_epochs`: -1 for the backbone's. `challenge` and `lexicon`: files, or null. `overrides`:
+    values of the composed configs by their dotted names.
     """
 
     settings: list[str]
@@ -66,7 +65,6 @@ class Plan:
     modes: list[str] = field(default_factory=lambda: [PREDICTED])
     noise_kinds: list[str] = field(default_factory=list)
     noise_rates: list[float] = field(default_factory=list)
-    reference: str = "joint"
     max_epochs: int = -1
     lang: str = "it"
     challenge: str | None = None
@@ -146,6 +144,9 @@ def _checked(section: dict[str, Any], path: Path) -> Plan:
         found = getattr(plan, name)
         if len(set(found)) < len(found):
             raise refuse(f"'{name}' has a value twice")
+    names = [run.name for run in plan.runs()]
+    if len(set(names)) < len(names):
+        raise refuse("two runs would have one name: backbones or shares that hardly differ")
     if not all(0 < share <= 1 for share in plan.train_shares):
         raise refuse("'train_shares' must be above 0, and 1 at most")
     if not all(0 <= rate <= 1 for rate in plan.noise_rates):

@@ -18,6 +18,7 @@ from .record import FORMAT, read_record
 from .worker import Job, composed
 
 LOGS = "logs"
+OUTDATED = "outdated"  # records of other configs or data, which the report must not mix in
 WORK = ".work-*"  # what a killed run leaves behind
 
 
@@ -58,7 +59,7 @@ def jobs_of(
                 "config": config,
             }
         )
-        path = output / f"{run.name}_{mark[:8]}.json"
+        path = output / f"{run.name}.json"
         jobs.append(Job(run, plan, mark, str(data), str(configs), str(path), split_seed, gpu))
     return jobs
 
@@ -70,6 +71,15 @@ def is_finished(job: Job) -> bool:
     """
     path = Path(job.output)
     return path.is_file() and read_record(path)["fingerprint"] == job.fingerprint
+
+
+def _put_aside(path: Path) -> None:
+    """Keep a record that is no longer of the plan, where no report finds it."""
+    if path.is_file():
+        mark = read_record(path)["fingerprint"][:8]
+        folder = path.parent / OUTDATED
+        folder.mkdir(exist_ok=True)
+        path.replace(folder / f"{path.stem}_{mark}.json")
 
 
 def run_plan(
@@ -95,6 +105,7 @@ def run_plan(
         if finished:
             continue
         n_run += 1
+        _put_aside(Path(job.output))
         if not _run(job, output / LOGS):
             failed.append(job.run.name)
     if failed:
