@@ -75,16 +75,18 @@ def times(folder: Path) -> dict[str, int]:
 
 # A workflow of its own: it needs public corpora, and hours or a GPU.
 PRETRAINING = ["pretrain-text", "pretrain"]
+# Of no workflow: for who makes the base anew, and for who compares settings.
+OTHERS = ["base", "experiments"]
 
 
 def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict[str, Any]) -> None:
     commands = {command["name"]: command for command in config["commands"]}
     assert config["workflows"]["language-model"] == PRETRAINING
-    assert [*config["workflows"]["all"], *PRETRAINING] == list(commands)
+    assert [*config["workflows"]["all"], *PRETRAINING, *OTHERS] == list(commands)
     assert {"validate", "corpus", "train-joint", "evaluate"} <= set(commands)
     assert {"package", "install", "analyze-sample"} <= set(commands)
     for workflow in config["workflows"].values():
-        there = {"configs", config["vars"]["data"], config["vars"]["sources"]}
+        there = {"configs", *(config["vars"][name] for name in ("data", "sources", "silver"))}
         for name in workflow:
             assert set(commands[name].get("deps", ())) <= there, name
             there.update(commands[name].get("outputs", ()))

@@ -1,11 +1,12 @@
 """Plans, parts and runs: what is run, on whom, and how often."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,25 @@ import spacy
 from helpers import ROOT, Cli
 from sklearn.metrics import f1_score
 from small_runs import SMALL
+from spacy.tokens import Doc
 
-from spacy_valence_ec.corpus.docs import narrative_to_doc
+from spacy_valence_ec.corpus.docs import narrative_to_doc, write_docs
 from spacy_valence_ec.corpus.jsonl import read_narratives
 from spacy_valence_ec.errors import ValenceECError
-from spacy_valence_ec.experiments import runner
-from spacy_valence_ec.experiments.baselines import fit_lexicon, fit_majority, fit_tfidf, polarity
+from spacy_valence_ec.experiments import runner, worker
+from spacy_valence_ec.experiments.baselines import (
+    FITS,
+    fit_lexicon,
+    fit_majority,
+    fit_tfidf,
+    polarity,
+)
 from spacy_valence_ec.experiments.modes import evaluate_in_mode, modes_of
 from spacy_valence_ec.experiments.parts import check_parts, parts_of
 from spacy_valence_ec.experiments.plan import read_plan
 from spacy_valence_ec.experiments.record import Record, read_record
 from spacy_valence_ec.experiments.runner import is_finished, jobs_of, run_plan
+from spacy_valence_ec.experiments.stock import STOCK
 from spacy_valence_ec.experiments.worker import Job, run_job
 from spacy_valence_ec.lexicon import parse_lexicon
 from spacy_valence_ec.metrics import label_f_scores, macro
@@ -47,6 +56,19 @@ def test_the_plans_of_the_project_can_be_run(name: str, tmp_path: Path) -> None:
     found = jobs_of(plan, ROOT / "corpus" / "narratives.jsonl", tmp_path, configs=CONFIGS)
     assert len({job.output for job in found}) == len(found) >= 14
     assert len({job.fingerprint for job in found}) == len(found)
+
+
+def test_the_plan_of_the_documentation_is_one(tmp_path: Path) -> None:
+    document = (ROOT / "docs" / "experiments.md").read_text("utf-8")
+    (block,) = re.findall(r"^```ini\n(.*?)^```$", document, re.M | re.S)
+    (tmp_path / "plan.cfg").write_text(block, encoding="utf-8")
+    plan = read_plan(str(tmp_path / "plan.cfg"), CONFIGS)
+    assert plan.overrides == {"training.dropout": 0.3}
+    named = set(re.findall(r"`(\w+)`", document))
+    assert {field.name for field in fields(plan)} <= named
+    assert {*FITS, *STOCK} == set(
+        re.findall(r"^\| `([\w-]+)` \| (?:both|valence|carriers) ", document, re.M)
+    )
 
 
 BAD = [
@@ -248,11 +270,28 @@ def test_the_same_seed_gives_the_same_row(
 
 @pytest.mark.parametrize("setting", ALL)
 def test_a_peer_trains_and_is_scored(
-    setting: str, corpus: Path, plan_file: PlanFile, tmp_path: Path
+    setting: str,
+    corpus: Path,
+    plan_file: PlanFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     overrides = {} if setting == "crf" else SMALL
     (job,) = jobs(plan_file(baselines=[setting], overrides=overrides), corpus, tmp_path)
+    fitted: dict[str, str] = {}
+
+    def spy(path: Path, docs: list[Doc]) -> None:
+        fitted.update({doc.text: path.stem for doc in docs})
+        write_docs(path, docs)
+
+    monkeypatch.setattr(worker, "write_docs", spy)
     record = run_job(job)
+    # What training reads is of the narrators of training, and is theirs alone.
+    for part, narratives in parts_of(read_narratives(corpus).narratives).items():
+        if part == "test" and setting != "stock-textcat":
+            assert not [n.id for n in narratives if n.text in fitted]
+        elif fitted and setting != "stock-textcat":
+            assert {fitted[n.text] for n in narratives} == {part}
     (task,) = record["tasks"]
     metrics = record["evaluations"]["predicted"]["metrics"]
     assert record["parameters"] > 0
