@@ -3,6 +3,7 @@
 import csv
 import html.parser
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from small_runs import HOSTILE, a_record
 
 from spacy_valence_ec.corpus.jsonl import write_narratives
 from spacy_valence_ec.errors import ValenceECError
+from spacy_valence_ec.experiments.baselines import fit_crf
 from spacy_valence_ec.experiments.record import Record, read_record, write_record
 from spacy_valence_ec.experiments.report import write_report
 from spacy_valence_ec.experiments.statistics import macro_f_of_confusion
@@ -173,3 +175,15 @@ def test_what_is_no_record(cli: Cli, tmp_path: Path, content: str) -> None:
     code, _, err = cli("report", tmp_path / "runs", tmp_path / "out")
     assert code == 1
     assert "E008" in err
+
+
+def test_what_to_install_is_said(
+    monkeypatch: pytest.MonkeyPatch, records: list[Record], tmp_path: Path
+) -> None:
+    for name in ("matplotlib", "pycrfsuite"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValenceECError, match=r"E010.*matplotlib.*\[experiments\]"):
+        write_report(records, tmp_path / "out", folder=tmp_path)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValenceECError, match=r"E010.*python-crfsuite"):
+        fit_crf([], [], None)
