@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..corpus.split import PARTS
 from ..corpus.statistics import CoOccurrence
 from ..files import atomic_write
 from ..schema import VALENCES, Narrative
@@ -146,9 +147,11 @@ def _main_table(
     }
     best: dict[str, float] = {}
     for measure in measures:
-        means = [np.mean(values) for s in systems if (values := s.values(measure.key))]
-        if means:
-            best[measure.key] = round(float(max(means)), 3)
+        means = {
+            round(float(np.mean(values)), 3) for s in systems if (values := s.values(measure.key))
+        }
+        # Where all are alike none is the best.
+        best[measure.key] = max(means) if len(means) > 1 else float("inf")
     rows = []
     for system in systems:
         row: list[Cell] = [Cell(system.name), Cell(str(len(system.runs)))]
@@ -174,8 +177,8 @@ def _results(systems: Sequence[System], tested: Sequence[Tested]) -> Section:
     section = Section("Results")
     parts = systems[0].runs[0]["data"]["parts"]
     sizes = ", ".join(
-        f"{name} {size['narratives']:,} narratives by {size['narrators']:,} narrators"
-        for name, size in parts.items()
+        f"{name} {parts[name]['narratives']:,} narratives by {parts[name]['narrators']:,} narrators"
+        for name in PARTS
     )
     folds = sorted({run["run"]["fold"] for s in systems for run in s.runs} - {None})
     section.say(
