@@ -154,6 +154,43 @@ class Errors:
         "[B006] {path}: too little text for vectors: no word occurs {n} times. Add sources, or "
         "raise [text.repeats] of the setting."
     )
+    E001 = "[E001] No plan of experiments '{name}' in {folder}. There are: {known}."
+    E002 = "[E002] {path}: {why}."
+    E003 = (
+        "[E003] '{mode}' is no mode of evaluation: give one of {known}, where KIND is "
+        "'distribution' or 'confusion' and RATE a number from 0 to 1."
+    )
+    E004 = (
+        "[E004] The setting '{setting}' cannot be evaluated in the mode '{mode}': it has no first "
+        "step of its own whose output could be replaced."
+    )
+    E005 = (
+        "[E005] The same narrators are in training and among those held out: {names}. Mend the "
+        "field `split` or `fold`: a figure from such parts means nothing."
+    )
+    E006 = (
+        "[E006] {n} of {total} narratives have no field `fold` that is a whole number, or there "
+        "are fewer than three folds. Give it to all of them, or set `folds = []` in the plan."
+    )
+    E007 = (
+        "[E007] {n} of {total} runs failed: {names}. See the log of each in {folder}. The same "
+        "command repeats these and no others."
+    )
+    E008 = "[E008] {path}: not the record of a run ({why}). Remove the file and run the plan again."
+    E009 = "[E009] There is no record of a run in {folder}. Run a plan: `valence-ec experiments`."
+    E010 = (
+        "[E010] {name} is not installed, which {what}: "
+        "`pip install -c constraints.txt -e '.[experiments]'`."
+    )
+    E011 = (
+        "[E011] The records in {folder} are of different narratives or of different data: {names}. "
+        "Give each corpus a folder of its own."
+    )
+    E012 = "[E012] {path}: not as the corpus '{name}' is laid out: {why}."
+    E013 = "[E013] There is no corpus '{name}' at {path}. Give the folder that holds it."
+    E014 = (
+        "[E014] The part '{part}' of the experiment has no narratives. Look at `folds` and `split`."
+    )
     L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "

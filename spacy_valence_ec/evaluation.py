@@ -131,16 +131,23 @@ def evaluate_by(
     found = {}
     for value, group in sorted(groups.items()):
         metrics, on_gold_units = _evaluate(nlp, group, batch_size, on_doc)
-        right = [
-            predicted == narrative.units[i].valence
-            for narrative, example in zip(group, on_gold_units, strict=True)
-            for i, predicted in _labels(narrative, example.predicted)
-            if i in _targets(narrative)
-        ]
-        metrics["n_targets"] = len(right)
-        metrics["target_accuracy"] = sum(right) / len(right) if right else None
+        metrics["n_targets"], metrics["target_accuracy"] = target_accuracy(group, on_gold_units)
         found[value] = metrics
     return found
+
+
+def target_accuracy(
+    narratives: Sequence[Narrative], on_gold_units: Sequence[Example]
+) -> tuple[int, float | None]:
+    """Number of the units that the narratives' field `targets` lists (all units where it is no
+    list), and the share of them whose valence is right; None without any."""
+    right = [
+        predicted == narrative.units[i].valence
+        for narrative, example in zip(narratives, on_gold_units, strict=True)
+        for i, predicted in _labels(narrative, example.predicted)
+        if i in _targets(narrative)
+    ]
+    return len(right), sum(right) / len(right) if right else None
 
 
 def with_gold_units(nlp: Language, reference: Doc) -> Doc:

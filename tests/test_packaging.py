@@ -190,7 +190,7 @@ def test_the_python_versions_agree() -> None:
 
 
 def test_the_extras_and_the_license() -> None:
-    assert set(METADATA["optional-dependencies"]) == {"base", "test", "dev"}
+    assert set(METADATA["optional-dependencies"]) == {"base", "experiments", "test", "dev"}
     assert METADATA["license"] == {"text": "MIT"}
     assert (ROOT / "LICENSE").read_text("utf-8").startswith("MIT License")
 
@@ -200,6 +200,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: dict[str, bytes]) -
     assert tops == {"spacy_valence_ec", f"spacy_valence_ec-{METADATA['version']}.dist-info"}
     package = ROOT / "spacy_valence_ec"
     found = [*package.rglob("*.py"), package / "py.typed", *(package / "base/assets").rglob("*")]
+    found += (package / "experiments/templates").iterdir()
     expected = {str(path.relative_to(ROOT)) for path in found if path.is_file()}
     assert {name for name in wheel if name.startswith("spacy_valence_ec/")} == expected
 

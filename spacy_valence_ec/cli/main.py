@@ -86,9 +86,12 @@ from . import (  # noqa: E402
     corpus,
     doctor,
     evaluate,
+    experiments,
     finalize,
+    import_corpus,
     pretrain,
     pretrain_text,
+    report,
     stats,
     validate,
 )
@@ -106,8 +109,11 @@ for name, module in (
     ("doctor", doctor),
     ("pretrain-text", pretrain_text),
     ("pretrain", pretrain),
+    ("experiments", experiments),
+    ("report", report),
+    ("import", import_corpus),  # a keyword of Python
 ):
-    command = getattr(module, name.replace("-", "_"))
+    command = getattr(module, module.__name__.rpartition(".")[2])
     app.command(name, help=reflowed(command), epilog=getattr(module, "EPILOG", None))(command)
 
 app.add_typer(base.base)

@@ -1,0 +1,61 @@
+"""How the first step of a two-step pipeline gets its labels when the pipeline is evaluated.
+
+All that experiments know of it: `spacy_valence_ec.evaluation` does the work. A pipeline that does
+both tasks at once, or only one of them, has a single mode, `predicted`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spacy import Language
+from spacy.training import Example
+
+from ..errors import Errors, ValenceECError
+from ..evaluation import Evaluation, _evaluate
+from ..schema import Narrative
+
+PREDICTED, ORACLE, NOISE = "predicted", "oracle", "noise"
+DISTRIBUTION, CONFUSION = NOISE_KINDS = ("distribution", "confusion")
+KNOWN = f"'{PREDICTED}', '{ORACLE}', '{NOISE}-KIND@RATE'"
+# Settings of two steps, by how their names begin; none of them can be evaluated here yet.
+TWO_STEP = "two-step-"
+
+
+@dataclass(frozen=True)
+class Mode:
+    """`predicted`: the pipeline's own first step. `oracle`: the gold one. `noise`: the gold one
+    with a share `rate` of its labels replaced, drawn from the distribution of the labels or shaped
+    like the confusions of the real first step (`noise`)."""
+
+    kind: str
+    noise: str | None = None
+    rate: float = 0.0
+
+
+def parse_mode(name: str) -> Mode:
+    """Raises: ValenceECError E003 for an unknown mode."""
+    if name in (PREDICTED, ORACLE):
+        return Mode(name)
+    found = re.fullmatch(rf"{NOISE}-({'|'.join(NOISE_KINDS)})@(\d+(?:\.\d+)?)", name)
+    if found is None or float(found[2]) > 1:
+        raise ValenceECError(Errors.E003.format(mode=name, known=KNOWN))
+    return Mode(NOISE, found[1], float(found[2]))
+
+
+def modes_of(setting: str, modes: Sequence[str]) -> tuple[str, ...]:
+    """Those that a setting can be evaluated in: all for two steps, else `predicted` alone."""
+    return tuple(modes) if setting.startswith(TWO_STEP) else (PREDICTED,)
+
+
+def evaluate_in_mode(
+    nlp: Language, narratives: Sequence[Narrative], mode: str, *, setting: str, seed: int
+) -> tuple[Evaluation, list[Example]]:
+    """What `evaluate` gives, and the examples predicted on gold units.
+
+    seed: of the noise.
+    Raises: ValenceECError E003 for an unknown mode, E004 for one that the pipeline does not have.
+    """
+    if parse_mode(mode).kind != PREDICTED:
+        raise ValenceECError(Errors.E004.format(setting=setting, mode=mode))
+    return _evaluate(nlp, narratives, None, None)

@@ -1,0 +1,189 @@
+"""The report of a fixture of runs: complete, escaped, the same every time."""
+
+import csv
+import html.parser
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import Cli
+from small_runs import HOSTILE, a_record
+
+from spacy_valence_ec.corpus.jsonl import write_narratives
+from spacy_valence_ec.errors import ValenceECError
+from spacy_valence_ec.experiments.baselines import fit_crf
+from spacy_valence_ec.experiments.record import Record, read_record, write_record
+from spacy_valence_ec.experiments.report import write_report
+from spacy_valence_ec.experiments.statistics import macro_f_of_confusion
+from spacy_valence_ec.experiments.summary import (
+    MEASURES,
+    comparisons,
+    confusion,
+    headline,
+    noise_curves,
+    systems_of,
+    worst_units,
+)
+from spacy_valence_ec.schema import Narrative, Unit
+
+VOID = {"meta", "link", "br", "hr", "img"}
+
+
+class Checker(html.parser.HTMLParser):
+    """Whether every element is closed, and what each is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def written(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+
+
+def test_the_command_writes_a_page_that_needs_nothing_else(
+    cli: Cli, records: list[Record], tmp_path: Path
+) -> None:
+    (tmp_path / "runs").mkdir()
+    for i, record in enumerate(records):
+        write_record(tmp_path / "runs" / f"{i}.json", record)
+        assert read_record(tmp_path / "runs" / f"{i}.json") == record
+    code, out, err = cli("report", tmp_path / "runs", tmp_path / "report")
+    assert (code, err) == (0, "")
+    files = written(tmp_path / "report")
+    assert {Path(line).name for line in out.splitlines()} == set(files)
+    page = files["report.html"]
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert checker.seen.count("svg") == 5  # two learning curves, noise, two of calibration
+    assert "script" not in checker.seen
+    # Nothing is loaded: what looks like an address is the name of a namespace.
+    addresses = set(re.findall(r"https?://[^\"'\s<)]+", page))
+    assert all(address.startswith("http://www.w3.org/") for address in addresses)
+    for title in ("Results", "Comparisons", "Co-occurrence", "Noise", "Errors", "Environment"):
+        assert title in page
+        assert f"## {title}" in files["report.md"]
+    # A name with markup is text everywhere.
+    assert "<script>" not in page + files["report.md"]
+    assert "&lt;script&gt;" in page
+    assert r"alert(1)\&lt;" not in files["report.md"]
+    assert r"$^{*}$\_" in files["results.tex"]
+    rows = list(csv.DictReader(files["results.csv"].splitlines()))
+    assert len(rows) == sum(len(record["evaluations"]) for record in records)
+    assert {row["setting"] for row in rows} >= {"joint", HOSTILE}
+
+
+def test_the_same_records_give_the_same_files(records: list[Record], tmp_path: Path) -> None:
+    write_report(records, tmp_path / "a", folder=tmp_path)
+    write_report(records[::-1], tmp_path / "b", folder=tmp_path)
+    a, b = written(tmp_path / "a"), written(tmp_path / "b")
+    assert a == b
+
+
+def test_best_and_significant(records: list[Record], tmp_path: Path) -> None:
+    write_report(records, tmp_path, folder=tmp_path)
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    (joint,) = [x for x in markdown.splitlines() if x.startswith("| joint (cnn) | 3 |")][:1]
+    (majority,) = [x for x in markdown.splitlines() if x.startswith("| majority | 1 |")][:1]
+    first, other = joint.split(" | ")[2], majority.split(" | ")[2]
+    assert re.fullmatch(r"\*\*0\.\d{3} ± 0\.\d{3}\\\*\*\*", first)  # bold, and better
+    assert re.fullmatch(r"0\.\d{3}†", other)  # one run, and worse
+
+
+def test_comparisons_are_paired_and_corrected(records: list[Record], tmp_path: Path) -> None:
+    tested = comparisons(headline(systems_of(records, tmp_path)))
+    valence = {t.system.setting: t for t in tested if t.measure.key == "valence_macro_f"}
+    assert {t.reference.setting for t in valence.values()} == {"single-valence"}
+    assert valence["joint"].comparison.difference > 0 > valence["majority"].comparison.difference
+    assert all(t.adjusted >= t.comparison.p_value for t in tested)
+    # Carriers have no single task here: the joint model stands in.
+    carriers = {t.reference.setting for t in tested if t.measure.task == "carriers"}
+    assert carriers == {"joint"}
+
+
+def test_counts_give_the_figures_of_the_runs(tmp_path: Path) -> None:
+    (system,) = systems_of([a_record("joint", s, skill=0.7) for s in range(2)], tmp_path)
+    counts = system.counts(MEASURES[0], system.seeds)
+    assert counts.shape == (2, 15, 9)
+    table = confusion(system)
+    np.testing.assert_array_equal(counts.sum((0, 1)).reshape(3, 3), table)
+    assert table.sum() == 2 * 15 * 4
+    accuracy = np.trace(table) / table.sum()
+    assert accuracy == pytest.approx(np.mean(system.values("valence_macro_f")))
+    assert 0 < macro_f_of_confusion(counts.sum(1)).mean() < 1
+
+
+def test_noise_breaks_even(records: list[Record], tmp_path: Path) -> None:
+    (found,) = noise_curves(systems_of(records, tmp_path))
+    assert found.curve.x == [0.0, 0.5, 1.0]
+    assert found.reference == "single-valence (cnn)"
+    assert found.even is not None
+    assert found.even.rate is not None
+    assert 0 < found.even.low <= found.even.rate <= found.even.high < 1
+
+
+def test_the_worst_units_are_quoted_on_demand_only(
+    cli: Cli, records: list[Record], tmp_path: Path
+) -> None:
+    text = "segreto <b> segreto segreto segreto segreto"
+    narratives = [Narrative(f"n{i}", text, (Unit(0, len(text), "neutral"),)) for i in range(15)]
+    write_narratives(tmp_path / "data.jsonl", narratives)
+    (tmp_path / "runs").mkdir()
+    for i, record in enumerate(records):
+        write_record(tmp_path / "runs" / f"{i}.json", record)
+    joint = next(s for s in systems_of(records, tmp_path) if s.setting == "joint")
+    assert all(unit.gold != unit.predicted for unit in worst_units(joint))
+    for options, quoted in ((), False), (("--texts", tmp_path / "data.jsonl"), True):
+        assert cli("report", tmp_path / "runs", tmp_path / "out", *options)[0] == 0
+        files = written(tmp_path / "out")
+        assert any("segreto" in content for content in files.values()) == quoted
+        assert "segreto <b>" not in files["report.html"] + files["report.md"]
+
+
+def test_records_that_cannot_stand_together(records: list[Record], tmp_path: Path) -> None:
+    other = a_record("joint", 9, skill=0.5, narratives=3)
+    with pytest.raises(ValenceECError, match=r"E011.*seed9"):
+        systems_of([*records, other], tmp_path)
+    other = a_record("joint", 9, skill=0.5)
+    other["data"]["sha256"] = "2" * 64
+    with pytest.raises(ValenceECError, match=r"E011.*seed9"):
+        systems_of([*records, other], tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"run": 1, "evaluations": 1, "data": 1}'])
+def test_what_is_no_record(cli: Cli, tmp_path: Path, content: str) -> None:
+    (tmp_path / "runs").mkdir()
+    code, _, err = cli("report", tmp_path / "runs", tmp_path / "out")
+    assert code == 1
+    assert "E009" in err
+    (tmp_path / "runs" / "a.json").write_text(content)
+    code, _, err = cli("report", tmp_path / "runs", tmp_path / "out")
+    assert code == 1
+    assert "E008" in err
+
+
+def test_what_to_install_is_said(
+    monkeypatch: pytest.MonkeyPatch, records: list[Record], tmp_path: Path
+) -> None:
+    for name in ("matplotlib", "pycrfsuite"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValenceECError, match=r"E010.*matplotlib.*\[experiments\]"):
+        write_report(records, tmp_path / "out", folder=tmp_path)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValenceECError, match=r"E010.*python-crfsuite"):
+        fit_crf([], [], None)

@@ -1,0 +1,348 @@
+"""Plans, parts and runs: what is run, on whom, and how often."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from helpers import ROOT, Cli
+from sklearn.metrics import f1_score
+from small_runs import SMALL
+from spacy.tokens import Doc
+
+from spacy_valence_ec.corpus.docs import narrative_to_doc, write_docs
+from spacy_valence_ec.corpus.jsonl import read_narratives
+from spacy_valence_ec.errors import ValenceECError
+from spacy_valence_ec.experiments import runner, worker
+from spacy_valence_ec.experiments.baselines import (
+    FITS,
+    fit_lexicon,
+    fit_majority,
+    fit_tfidf,
+    polarity,
+)
+from spacy_valence_ec.experiments.modes import evaluate_in_mode, modes_of
+from spacy_valence_ec.experiments.parts import check_parts, parts_of
+from spacy_valence_ec.experiments.plan import read_plan
+from spacy_valence_ec.experiments.record import Record, read_record
+from spacy_valence_ec.experiments.runner import is_finished, jobs_of, run_plan
+from spacy_valence_ec.experiments.stock import STOCK
+from spacy_valence_ec.experiments.worker import Job, run_job
+from spacy_valence_ec.lexicon import parse_lexicon
+from spacy_valence_ec.metrics import label_f_scores, macro
+from spacy_valence_ec.schema import VALENCES, Narrative, Unit
+
+CONFIGS = ROOT / "configs"
+PlanFile = Callable[..., Path]
+
+
+def jobs(plan: Path, corpus: Path, output: Path) -> list[Job]:
+    return jobs_of(read_plan(str(plan), CONFIGS), corpus, output, configs=CONFIGS)
+
+
+@pytest.mark.parametrize("name", ["paper", "tiny"])
+def test_the_plans_of_the_project_can_be_run(name: str, tmp_path: Path) -> None:
+    plan = read_plan(name, CONFIGS)
+    if plan.challenge:
+        assert (ROOT / plan.challenge).is_file()
+        plan = type(plan)(**{**asdict(plan), "challenge": str(ROOT / plan.challenge)})
+    found = jobs_of(plan, ROOT / "corpus" / "narratives.jsonl", tmp_path, configs=CONFIGS)
+    assert len({job.output for job in found}) == len(found) >= 14
+    assert len({job.fingerprint for job in found}) == len(found)
+
+
+def test_the_plan_of_the_documentation_is_one(tmp_path: Path) -> None:
+    document = (ROOT / "docs" / "experiments.md").read_text("utf-8")
+    (block,) = re.findall(r"^```ini\n(.*?)^```$", document, re.M | re.S)
+    (tmp_path / "plan.cfg").write_text(block, encoding="utf-8")
+    plan = read_plan(str(tmp_path / "plan.cfg"), CONFIGS)
+    assert plan.overrides == {"training.dropout": 0.3}
+    named = set(re.findall(r"`(\w+)`", document))
+    assert {field.name for field in fields(plan)} <= named
+    assert {*FITS, *STOCK} == set(
+        re.findall(r"^\| `([\w-]+)` \| (?:both|valence|carriers) ", document, re.M)
+    )
+
+
+BAD = [
+    ({"baselines": ["majority"], "sedes": [1]}, "unknown field 'sedes'"),
+    ({"baselines": []}, "neither a setting nor a baseline"),
+    ({"baselines": ["majority"], "seeds": ["a"]}, "'seeds' is of another type"),
+    ({"baselines": ["majority"], "seeds": [1, 1]}, "'seeds' has a value twice"),
+    ({"baselines": ["majority"], "train_shares": [0]}, "'train_shares' must be above 0"),
+    ({"baselines": ["majority"], "train_shares": [0.5, 0.501]}, "one name"),
+    ({"baselines": ["majority"], "modes": ["gold"]}, "E003"),
+    ({"baselines": ["majority"], "noise_kinds": ["x"]}, "E003"),
+    ({"baselines": ["majority"], "folds": [7]}, "E006"),
+    ({"baselines": ["majority"], "challenge": "nowhere.jsonl"}, "M004"),
+    ({"settings": ["another"]}, "C001"),
+    ({"settings": ["joint"], "overrides": {"training.typo.x": 1}}, r"E002.*training\.typo\.x"),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), BAD)
+def test_what_is_wrong_is_told_before_anything_runs(
+    values: dict[str, Any], message: str, plan_file: PlanFile, corpus: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValenceECError, match=message):
+        jobs(plan_file(**values), corpus, tmp_path)
+    with pytest.raises(ValenceECError, match="E001"):
+        read_plan("nowhere", CONFIGS)
+
+
+def test_only_two_steps_have_modes() -> None:
+    modes = ["predicted", "oracle", "noise-confusion@0.3"]
+    assert modes_of("joint", modes) == ("predicted",)
+    assert modes_of("two-step-ec-valence", modes) == tuple(modes)
+    for mode, code in (("oracle", "E004"), ("noise-confusion@2", "E003"), ("gold", "E003")):
+        with pytest.raises(ValenceECError, match=code):
+            evaluate_in_mode(None, [], mode, setting="joint", seed=0)  # type: ignore[arg-type]
+
+
+def narrators(narratives: list[Narrative]) -> set[str | None]:
+    return {narrative.narrator for narrative in narratives}
+
+
+@pytest.mark.parametrize("fold", [None, 0, 3])
+def test_nobody_is_held_out_and_trained_on(fold: int | None) -> None:
+    everything = read_narratives(ROOT / "corpus" / "narratives.jsonl").narratives
+    parts = parts_of(everything, fold=fold)
+    assert sum(map(len, parts.values())) == len(everything)
+    held_out = narrators(parts["test"]) | narrators(parts["dev"])
+    assert not held_out & narrators(parts["train"])
+    assert not narrators(parts["test"]) & narrators(parts["dev"])
+    if fold is not None:
+        assert {n.extra["fold"] for n in parts["test"]} == {fold}
+    half, quarter = (parts_of(everything, fold=fold, train_share=s) for s in (0.5, 0.25))
+    ids = [{n.id for n in p["train"]} for p in (quarter, half, parts)]
+    assert ids[0] < ids[1] < ids[2]
+    assert abs(len(ids[1]) / len(ids[2]) - 0.5) < 0.01
+    assert half["test"] == parts["test"]
+
+
+def test_a_leak_is_refused(corpus: Path, tmp_path: Path) -> None:
+    """By narrator, by id or by text, whatever made the parts."""
+    text = "una frase lunga che nessuno scriverebbe due volte nello stesso modo oggi"
+
+    def one(identity: str, narrator: str, words: str = "boh") -> Narrative:
+        return Narrative(identity, words, (Unit(0, len(words), "neutral"),), narrator=narrator)
+
+    fine = {"train": [one("a", "x")], "dev": [one("b", "y")], "test": [one("c", "z")]}
+    check_parts(fine)
+    for other in (one("d", "x"), one("a", "w")):
+        with pytest.raises(ValenceECError, match="E005"):
+            check_parts(fine | {"test": [other]})
+    with pytest.raises(ValenceECError, match=r"E005.*: e\."):
+        check_parts(fine | {"train": [one("d", "v", text)], "test": [one("e", "u", text)]})
+    with pytest.raises(ValenceECError, match="E014"):
+        check_parts(fine | {"dev": []})
+
+    # A fold that shares a narrator with another reaches no training either.
+    mixed = read_narratives(corpus).narratives
+    mixed = [
+        Narrative(**{**vars(n), "extra": {**n.extra, "fold": i % 3}}) for i, n in enumerate(mixed)
+    ]
+    with pytest.raises(ValenceECError, match="E005"):
+        parts_of(mixed, fold=0)
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    end = time.monotonic() + 300
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_killed_plan_goes_on_where_it_was(
+    cli: Cli, corpus: Path, plan_file: PlanFile, tmp_path: Path
+) -> None:
+    plan = plan_file(baselines=["majority", "lexicon"])
+    runs = tmp_path / "runs"
+    command = [sys.executable, "-m", "spacy_valence_ec", "experiments"]
+    process = subprocess.Popen(
+        [*command, str(plan), str(corpus), str(runs), "--configs", str(CONFIGS)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    first = runs / "majority_seed0.json"
+    wait_for(first, process)
+    process.kill()
+    process.wait()
+    (runs / ".work-left").mkdir()  # as of a run that was killed in its training
+    before = (first.stat().st_mtime_ns, first.read_bytes())
+    options = (plan, corpus, runs, "--configs", CONFIGS)
+
+    code, out, err = cli("experiments", *options)
+    assert code == 0, err
+    assert "majority_seed0: finished before" in err
+    assert "lexicon_seed0: running" in err
+    assert out == f"{runs}: 2 records, 1 of them new\n"
+    assert (first.stat().st_mtime_ns, first.read_bytes()) == before
+    assert not list(runs.glob(".work*"))
+    read_record(runs / "lexicon_seed0.json")
+
+
+def test_another_plan_puts_the_old_record_aside(
+    corpus: Path, plan_file: PlanFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(job: Job, logs: Path) -> bool:
+        content = {"format": 1, "fingerprint": job.fingerprint, "run": {}, "data": {}}
+        Path(job.output).write_text(json.dumps(content | {"evaluations": {}}))
+        return job.run.seed != 1
+
+    monkeypatch.setattr(runner, "_run", run)
+    plan = {"settings": ["joint"], "seeds": [0]}
+    (old,) = jobs(plan_file(**plan), corpus, tmp_path)
+    assert run_plan([old], tmp_path) == 1
+    assert run_plan([old], tmp_path) == 0
+    (new,) = jobs(plan_file(**plan, max_epochs=2), corpus, tmp_path)
+    assert new.output == old.output
+    assert not is_finished(new)
+    assert run_plan([new], tmp_path) == 1
+    assert is_finished(new)
+    assert len(list((tmp_path / "outdated").iterdir())) == 1
+    # One that fails does not keep the others from running.
+    with pytest.raises(ValenceECError, match=r"E007.*1 of 3 .*seed1"):
+        run_plan(jobs(plan_file(**{**plan, "seeds": [0, 1, 2]}), corpus, tmp_path), tmp_path)
+    assert (tmp_path / "joint_cnn_seed2.json").is_file()
+
+
+COSTS = ("train_seconds", "peak_memory", "peak_gpu_memory", "environment")
+
+
+def row(record: Record) -> Record:
+    """A record without what the machine has a part in."""
+    found = {key: value for key, value in record.items() if key not in COSTS}
+    found["evaluations"] = {
+        mode: {key: value for key, value in e.items() if key != "inference_seconds"}
+        for mode, e in record["evaluations"].items()
+    }
+    return found
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [s for item in value.items() for v in item for s in strings(v)]
+    if isinstance(value, (list, tuple)):
+        return [s for item in value for s in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+ALL = ["crf", "stock-textcat", "stock-spancat-valence", "stock-spancat-carriers", "stock-ner"]
+
+
+def test_the_same_seed_gives_the_same_row(
+    corpus: Path, challenge: Path, plan_file: PlanFile, tmp_path: Path
+) -> None:
+    plan = plan_file(settings=["joint"], challenge=str(challenge), overrides=SMALL)
+    (job,) = jobs(plan, corpus, tmp_path)
+    first, second = run_job(job), run_job(job)
+    assert row(first) == row(second)
+    json.dumps(first, allow_nan=False)
+    evaluation = first["evaluations"]["predicted"]
+    predictions = evaluation["predictions"]
+    gold = [label for p in predictions for label in p["gold"]]
+    found = [label for p in predictions for label in p["predicted"]]
+    assert evaluation["metrics"]["valence_macro_f"] == pytest.approx(
+        f1_score(gold, found, labels=list(VALENCES), average="macro", zero_division=0)
+    )
+    judged = [pair for p in predictions for pair in p["candidates"]]
+    assert evaluation["metrics"]["gold_units_ec_macro_f"] == pytest.approx(
+        f1_score(*zip(*judged, strict=True), labels=[0, 1], average="macro", zero_division=0)
+    )
+    test = parts_of(read_narratives(corpus).narratives)["test"]
+    assert [p["id"] for p in predictions] == [n.id for n in test]
+    assert [tuple(u) for u in predictions[0]["units"]] == [(u.start, u.end) for u in test[0].units]
+    assert first["parameters"] > 1000
+    assert sum(group["n"] for group in evaluation["challenge"].values()) > 0
+    # No text of a narrative: nothing longer than a name.
+    texts = [n.text for n in test]
+    assert not [s for s in strings(first) if any(s in text for text in texts) and " " in s]
+
+
+@pytest.mark.parametrize("setting", ALL)
+def test_a_peer_trains_and_is_scored(
+    setting: str,
+    corpus: Path,
+    plan_file: PlanFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    overrides = {} if setting == "crf" else SMALL
+    (job,) = jobs(plan_file(baselines=[setting], overrides=overrides), corpus, tmp_path)
+    fitted: dict[str, str] = {}
+
+    def spy(path: Path, docs: list[Doc]) -> None:
+        fitted.update({doc.text: path.stem for doc in docs})
+        write_docs(path, docs)
+
+    monkeypatch.setattr(worker, "write_docs", spy)
+    record = run_job(job)
+    # What training reads is of the narrators of training, and is theirs alone.
+    for part, narratives in parts_of(read_narratives(corpus).narratives).items():
+        if part == "test" and setting != "stock-textcat":
+            assert not [n.id for n in narratives if n.text in fitted]
+        elif fitted and setting != "stock-textcat":
+            assert {fitted[n.text] for n in narratives} == {part}
+    (task,) = record["tasks"]
+    metrics = record["evaluations"]["predicted"]["metrics"]
+    assert record["parameters"] > 0
+    predictions = record["evaluations"]["predicted"]["predictions"]
+    if task == "valence":
+        gold = [label for p in predictions for label in p["gold"]]
+        found = [label for p in predictions for label in p["predicted"]]
+        assert set(found) <= set(VALENCES)
+        assert metrics["valence_macro_f"] == macro(label_f_scores(gold, found, VALENCES))
+        assert not [key for key in metrics if "ec_" in key or "joint" in key]
+    else:
+        assert metrics["gold_units_ec_token_f"] is not None
+        assert not [key for key in metrics if "valence" in key or "joint" in key]
+        assert predictions[0]["predicted"] is None
+
+
+def test_the_lexicon_turns_round_and_strengthens(tmp_path: Path) -> None:
+    text = "felic*\t1\tfeeling\nperso\t-2\tevent\nnon\t0\tnegator\nmolto\t0\tintensifier\n"
+    lexicon = parse_lexicon(text, "test")
+    nlp = spacy.blank("it")
+    for words, expected in (
+        ("sono felice", 1.0),
+        ("sono molto felice", 1.5),
+        ("non sono felice", -1.0),
+        ("non sono per niente molto felice oggi", 1.5),  # the negator is too far away
+        ("non ho perso ma sono felice", 2.0 + 1.0),
+        ("niente", 0.0),
+    ):
+        assert polarity(lexicon, nlp(words)[:]) == pytest.approx(expected), words
+    (tmp_path / "mine.tsv").write_text("gatto\t2\tevent\n", encoding="utf-8")
+    fitted = fit_lexicon([], [], tmp_path / "mine.tsv")
+    doc = nlp("il gatto . il cane")
+    doc.spans["fu"] = [doc[:3], doc[3:]]
+    fitted.predict([doc])
+    assert [unit.label_ for unit in doc.spans["fu"]] == ["positive", "neutral"]
+
+
+def test_majority_and_tfidf_by_hand() -> None:
+    nlp = spacy.blank("it")
+    words = [("bello", "positive"), ("brutto", "negative"), ("treno", "neutral")] * 6
+    words.append(("treno", "neutral"))
+    narratives = [
+        Narrative(f"n{i}", word, (Unit(0, len(word), label),))
+        for i, (word, label) in enumerate(words)
+    ]
+    docs = [narrative_to_doc(n, nlp)[0] for n in narratives]
+    for fit, expected in (
+        (fit_majority, ["neutral"] * 3),
+        (fit_tfidf, ["positive", "negative", "neutral"]),
+    ):
+        fitted = fit(docs, docs, None)
+        some = [narrative_to_doc(n, nlp)[0] for n in narratives[:3]]
+        fitted.predict(some)
+        assert [doc.spans["fu"][0].label_ for doc in some] == expected
