@@ -154,6 +154,34 @@ class Errors:
         "[B006] {path}: too little text for vectors: no word occurs {n} times. Add sources, or "
         "raise [text.repeats] of the setting."
     )
+    G001 = (
+        "[G001] {name}: {n} units do not fit into the {length} pieces that the model reads at "
+        "most, template and answer included; the first one is that of the tokens {start} to {end} "
+        "of text {text}, {pieces} pieces long. Cut such units, take a model with a longer context, "
+        "or shorten the template."
+    )
+    G002 = "[G002] The template's `{part}` cannot be used: {why}."
+    G003 = "[G003] The word '{word}' of `words` cannot be used: {why}. Take another word."
+    G004 = (
+        "[G004] '{name}' is no causal language model: {why}. Give the hub name or the folder of "
+        "one of GPT-2's kind, with config.json, weights and tokenizer."
+    )
+    G005 = "[G005] {name}: no setting '{setting}'. There are: {known}."
+    G006 = "[G006] {name}: the template '{step}' does not fit its step: {why}."
+    G007 = (
+        "[G007] {path} holds no language model that was saved whole: config.json, "
+        "model.safetensors or the tokenizer is missing or broken. Save or install the pipeline "
+        "again."
+    )
+    G008 = (
+        "[G008] There is no language model yet: initialize the pipeline (`spacy train` does), or "
+        "load one that was trained."
+    )
+    G009 = (
+        '[G009] {name}: to condition on what is known (`condition_on = "gold"`) the Doc must '
+        "have it before: {what}. Set it, or condition on the component's own predictions."
+    )
+    G010 = "[G010] {name}: `{setting}` must be {expected}. Got: {value}"
     L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "
@@ -242,6 +270,10 @@ class Warnings:
     W004 = (
         "[W004] The network of {names} differs from the one that the base was trained with: it "
         "starts from random weights."
+    )
+    G101 = (
+        "[G101] {name}: {n} of {total} prompts were longer than what the model reads, even without "
+        "the units before; their beginning was left out. Units are best cut shorter."
     )
 
 
