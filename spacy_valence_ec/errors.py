@@ -83,11 +83,11 @@ class Errors:
         "a folder that holds config.json, the weights and the tokenizer."
     )
     C003 = (
-        "[C003] The folder '{name}' holds no encoder: config.json is missing. Give the folder "
+        "[C003] The folder '{name}' holds no model: config.json is missing. Give the folder "
         "that `save_pretrained` wrote."
     )
     C004 = (
-        "[C004] The config.json of '{name}' tells no known encoder. Add the field "
+        "[C004] The config.json of '{name}' tells no known model. Add the field "
         '"model_type", such as "bert" or "xlm-roberta", and see that it has '
         '"hidden_size".'
     )
@@ -99,6 +99,11 @@ class Errors:
     C006 = (
         "[C006] The tagger of '{name}' reads static vectors of its own, and a pipeline has one "
         "table for all: give a pipeline without, such as 'it_core_news_sm', or 'embedded'."
+    )
+    C007 = (
+        "[C007] The setting '{setting}' needs {needed}, and the backbone '{name}' is none. Take "
+        "another backbone: 'geppetto' and 'mini-gpt' are causal language models, 'alberto' and "
+        "'embedded' are encoders."
     )
 
     D001 = (

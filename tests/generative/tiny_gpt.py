@@ -7,13 +7,15 @@ from typing import Any
 
 import spacy
 import torch
-from helpers import NARRATIVES, Annotated
+from helpers import NARRATIVES, ROOT, WIDTH, Annotated, without_base
 from spacy import Language
 from spacy.training import Example
 from thinc.api import Adam
 from tokenizers import ByteLevelBPETokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from spacy_valence_ec.configs import compose_config
+from spacy_valence_ec.lexicon import N_FEATURES
 from spacy_valence_ec.models.causal_lm import shim_of
 from spacy_valence_ec.pipeline.generative_tagger import GenerativeTagger
 
@@ -59,6 +61,17 @@ def make_generative(folder: Path, setting: str = "joint", **settings: Any) -> La
     model = {"@architectures": "spacy_valence_ec.CausalLM.v1", "name": str(folder)}
     nlp.add_pipe(NAME, config={"model": model, "setting": setting, **settings})
     return nlp
+
+
+def shrunk_generative(folder: Path, setting: str = "generative-joint", **options: Any) -> Any:
+    """A composed config on a causal model, whose segmenter is tiny and needs no base."""
+    config = compose_config(setting, str(folder), configs=ROOT / "configs", **options)
+    config["backbone"].update(width=WIDTH + N_FEATURES, encoder_width=WIDTH)
+    encoder = config["components"]["tok2vec"]["model"]["tok2vec"]
+    encoder["embed"].update(attrs=["NORM", "SHAPE"], rows=[300, 100])
+    encoder["embed"]["include_static_vectors"] = False
+    encoder["encode"]["encode"]["depth"] = 1
+    return without_base(config)
 
 
 def tagger(nlp: Language) -> GenerativeTagger:
