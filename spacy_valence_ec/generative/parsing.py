@@ -1,7 +1,7 @@
 """Reading an answer that a model wrote freely, as tolerantly as can be."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from unicodedata import category, normalize
 
@@ -32,21 +32,15 @@ def parse_answer(
     valence = None
     is_valid = True
     if has_valence:
-        named = {_simple(words[label]).strip(): label for label in VALENCES}
+        labels = {_simple(words[label]).strip(): label for label in VALENCES}
         # A name of a candidate may hold such a word.
-        stop = min(
-            (at for at in (_find(rest, name, 0)[0] for name in candidates) if at >= 0),
-            default=len(rest),
-        )
-        found = re.search(rf"(?<= )({'|'.join(map(re.escape, named))})(?= )", rest[: stop + 1])
-        if found is None:
-            found = re.search(rf"(?<= )({'|'.join(map(re.escape, named))})(?= )", rest)
-        if found is None:
-            is_valid = False
-        else:
-            valence = named[found.group()]
+        names = [start for start, _ in (_find(rest, name, 0) for name in candidates) if start >= 0]
+        pattern = _any_of(labels)
+        word = pattern.search(rest, 0, min(names, default=len(rest)) + 1) or pattern.search(rest)
+        is_valid = word is not None
+        valence = labels[word.group()] if word else None
     judged = {_simple(words[key]).strip(): key == YES for key in JUDGMENTS}
-    pattern = re.compile(rf"(?<= )({'|'.join(map(re.escape, judged))})(?= )")
+    pattern = _any_of(judged)
     places, at = [], 0
     for name in candidates:
         start, end = _find(rest, name, at)
@@ -66,6 +60,11 @@ def _simple(text: str) -> str:
     """Lower-case words without accents, a space on each side of every one."""
     letters = "".join(c for c in normalize("NFD", text.lower()) if category(c) != "Mn")
     return " " + " ".join(re.findall(r"\w+", letters)) + " "
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Any of some words, whole, in a simple text."""
+    return re.compile(rf"(?<= )({'|'.join(map(re.escape, words))})(?= )")
 
 
 def _find(text: str, name: str, start: int) -> tuple[int, int]:

@@ -136,13 +136,8 @@ class PromptWriter:
 
     def _write(self, template: Template, unit: UnitText, asked: tuple[int, ...]) -> list[Query]:
         candidates = [unit.candidates[i] for i in asked]
-        fields = {
-            UNIT: unit.unit,
-            CANDIDATES: self._listed(candidates),
-            CARRIERS: self._listed(unit.carriers),
-            VALENCE: self.words[unit.valence] if unit.valence else "",
-        }
-        before, after = (self.encode(text) for text in template.render(fields))
+        texts = render(template, unit, candidates, self.words)
+        before, after = (self.encode(text) for text in texts)
         slots = []
         if template.valence is not None:
             slots.append(Slot(self.encode(template.valence), self.valences))
@@ -205,9 +200,6 @@ class PromptWriter:
         learned += [rest] * len(query.end)
         return Lesson((*pieces, *query.end), tuple(learned))
 
-    def _listed(self, texts: Sequence[str]) -> str:
-        return LIST_SEPARATOR.join(texts) or self.words[NONE]
-
     def _options(self, keys: Sequence[str]) -> tuple[Pieces, ...]:
         options = []
         for key in keys:
@@ -230,6 +222,35 @@ class PromptWriter:
                     why = f"it begins as '{self.words[keys[j]]}' does: they cannot be told apart"
                     raise ValenceECError(Errors.G003.format(word=self.words[keys[i]], why=why))
         return tuple(options)
+
+
+def render(
+    template: Template, unit: UnitText, candidates: Sequence[str], words: Mapping[str, str]
+) -> tuple[str, str]:
+    """A prompt before and after the place of the context."""
+    none = words[NONE]
+    fields = {
+        UNIT: unit.unit,
+        CANDIDATES: LIST_SEPARATOR.join(candidates) or none,
+        CARRIERS: LIST_SEPARATOR.join(unit.carriers) or none,
+        VALENCE: words[unit.valence] if unit.valence else "",
+    }
+    return template.render(fields)
+
+
+def right_answer(
+    template: Template, unit: UnitText, judgments: Sequence[bool], words: Mapping[str, str]
+) -> str:
+    """The text that is to follow a prompt for a unit whose valence, and whose judgments of the
+    candidates, are known."""
+    text = ""
+    if template.valence is not None and unit.valence is not None:
+        text += f"{template.valence} {words[unit.valence]}"
+    if template.candidate is not None:
+        for name, judgment in zip(unit.candidates, judgments, strict=True):
+            text += template.candidate.format(**{CANDIDATE: name})
+            text += f" {words[JUDGMENTS[int(judgment)]]}"
+    return text + template.end
 
 
 def _plain(text: str) -> str:
