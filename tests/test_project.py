@@ -75,12 +75,17 @@ def times(folder: Path) -> dict[str, int]:
 
 # A workflow of its own: it needs public corpora, and hours or a GPU.
 PRETRAINING = ["pretrain-text", "pretrain"]
+BASE = ["base"]
+# Of the other half of the comparison.
+GENERATIVE = ["train-generative", "evaluate-generative"]
 
 
 def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict[str, Any]) -> None:
     commands = {command["name"]: command for command in config["commands"]}
     assert config["workflows"]["language-model"] == PRETRAINING
-    assert [*config["workflows"]["all"], *PRETRAINING] == list(commands)
+    assert config["workflows"]["generative"] == ["corpus", *GENERATIVE]
+    everything = [*config["workflows"]["all"], *PRETRAINING, *BASE, *GENERATIVE]
+    assert everything == list(commands)
     assert {"validate", "corpus", "train-joint", "evaluate"} <= set(commands)
     assert {"package", "install", "analyze-sample"} <= set(commands)
     for workflow in config["workflows"].values():
