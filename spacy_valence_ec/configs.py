@@ -9,7 +9,9 @@ from thinc.api import Config
 from .base.encoders import find_model, is_model_name
 from .errors import Errors, ValenceECError
 
-GENERIC_BACKBONE = "transformer"
+# Halves for any model, which have no name of their own: of encoders, of causal models.
+GENERIC_BACKBONE, GENERIC_CAUSAL = GENERIC = ("transformer", "causal")
+GENERATIVE = "generative_tagger"
 
 EMBEDDED_TAGGER = "embedded"
 # The larger ones read static vectors of their own, and a pipeline has one table for all.
@@ -47,19 +49,26 @@ def compose_config(
     """Merge `configs/settings/<setting>.cfg` and `configs/backbones/<backbone>.cfg`.
 
     backbone: the name of one of these files, or a pretrained model (`base.encoders`), or a local
-        folder or Hugging Face hub name of an encoder. Only in the last case is the hub asked, and
-        for that model alone.
+        folder or Hugging Face hub name of an encoder, for a generative setting of a causal language
+        model. Only in the last case is the hub asked, and for that model alone.
     tagger: where the parts of speech of the carrier candidates come from: "embedded", the base; or
         a pipeline with a morphologizer, and maybe a parser, by its name or folder.
     max_epochs: 0 for no limit but the patience and, where the backbone sets it,
         `training.max_steps`; None keeps the backbone's.
 
     Raises: ValenceECError C001 for an unknown setting, C002 for an unknown backbone, C003 for
-    a folder that holds no encoder, C004 for one whose config.json cannot be read, C005 or C006 for
-    a tagger that cannot be taken, P010 or P011 for a pretrained model that is not there.
+    a folder that holds no model, C004 for one whose config.json cannot be read, C005 or C006 for
+    a tagger that cannot be taken, C007 for a backbone that is not of the kind that the setting
+    needs, G004 for a model that is not causal where one is needed, P010 or P011 for a pretrained
+    model that is not there.
     """
-    config = _read(configs / "settings", setting, Errors.C001)
-    config = config.merge(_backbone_config(configs / "backbones", backbone))
+    config = _read_extended(configs / "settings", setting, "setting", Errors.C001)
+    is_generative = GENERATIVE in config["components"]
+    half = _backbone_config(configs / "backbones", backbone, is_generative)
+    if (GENERATIVE in half["components"]) != is_generative:
+        needed = "a causal language model" if is_generative else "an encoder"
+        raise ValenceECError(Errors.C007.format(setting=setting, needed=needed, name=backbone))
+    config = config.merge(half)
     config["system"]["seed"] = seed
     config["system"]["gpu_allocator"] = gpu_allocator
     if max_epochs is not None:
@@ -103,6 +112,10 @@ def _take_tagger(config: Config, name: str) -> None:
     pipeline[at : at + 1] = taken
     frozen = config["training"]["frozen_components"]
     config["training"]["frozen_components"] = [*frozen, *taken[1:]]
+    annotating = config["training"]["annotating_components"]
+    if TAGGER in annotating:
+        at = annotating.index(TAGGER)
+        annotating[at : at + 1] = taken
     started = config["initialize"]["after_init"]["components"]
     config["initialize"]["after_init"]["components"] = [c for c in started if c != TAGGER]
 
@@ -128,46 +141,75 @@ def _folder_of(pipeline: str) -> Path:
     return package / f"{meta['lang']}_{meta['name']}-{meta['version']}"
 
 
-def _backbone_config(folder: Path, backbone: str) -> Config:
-    if (folder / f"{backbone}.cfg").is_file() and backbone != GENERIC_BACKBONE:
-        config = _read(folder, backbone, Errors.C002)
-        base = config.pop("extends", {}).get("backbone")
-        if base:
-            config = _read(folder, base, Errors.C002).merge(config)
+def _backbone_config(folder: Path, backbone: str, is_generative: bool) -> Config:
+    describe = _describe_decoder if is_generative else _describe_encoder
+    if (folder / f"{backbone}.cfg").is_file() and backbone not in GENERIC:
+        config = _read_extended(folder, backbone, "backbone", Errors.C002)
         name = config["backbone"].get("name")
-        if name and is_model_name(name):
-            config["backbone"].update(_describe_encoder(str(find_model(name)), []))
+        if name and is_model_name(name) and is_generative == _is_causal(folder, backbone):
+            config["backbone"].update(describe(str(find_model(name)), []))
         return config
-    generic = _read(folder, GENERIC_BACKBONE, Errors.C002)
-    known = [path.stem for path in sorted(folder.glob("*.cfg")) if path.stem != GENERIC_BACKBONE]
+    half = GENERIC_CAUSAL if is_generative else GENERIC_BACKBONE
+    generic = _read_extended(folder, half, "backbone", Errors.C002)
+    known = [name for name in _backbones(folder) if _is_causal(folder, name) == is_generative]
     name = str(find_model(backbone)) if is_model_name(backbone) else backbone
-    generic["backbone"].update(_describe_encoder(name, known))
+    generic["backbone"].update(describe(name, known))
     return generic
+
+
+def _backbones(folder: Path) -> list[str]:
+    return [path.stem for path in sorted(folder.glob("*.cfg")) if path.stem not in GENERIC]
+
+
+def _is_causal(folder: Path, backbone: str) -> bool:
+    config = _read_extended(folder, backbone, "backbone", Errors.C002)
+    return GENERATIVE in config["components"]
+
+
+def _describe_decoder(name: str, known: list[str]) -> dict[str, Any]:
+    """Name of a causal language model in a local folder or on the hub."""
+    from .models.causal_lm import is_causal
+
+    if not is_causal(_read_model_config(name, known)):
+        why = "it does not write from left to right"
+        raise ValenceECError(Errors.G004.format(name=name, why=why))
+    return {"name": _resolved(name)}
 
 
 def _describe_encoder(name: str, known: list[str]) -> dict[str, Any]:
     """Name, width and maximum length of an encoder in a local folder or on the hub, and windows
     that leave four pieces to a token."""
+    encoder = _read_model_config(name, known)
+    width = getattr(encoder, "hidden_size", None)
+    if width is None:
+        raise ValenceECError(Errors.C004.format(name=name))
+    max_length = _max_length(encoder)
+    return {
+        "name": _resolved(name),
+        "width": width,
+        "max_length": max_length,
+        "window": max_length // 4,
+        "stride": max_length * 3 // 16,
+    }
+
+
+def _read_model_config(name: str, known: list[str]) -> Any:
     from transformers import AutoConfig
 
     folder = Path(name)
     if folder.exists() and not (folder / "config.json").is_file():
         raise ValenceECError(Errors.C003.format(name=name))
     try:
-        encoder = AutoConfig.from_pretrained(name)
-        width = encoder.hidden_size
+        return AutoConfig.from_pretrained(name)
     except (OSError, ValueError, AttributeError) as error:
         if folder.exists():
             raise ValenceECError(Errors.C004.format(name=name)) from error
         raise ValenceECError(Errors.C002.format(name=name, known=", ".join(known))) from error
-    max_length = _max_length(encoder)
-    return {
-        "name": str(folder.resolve()) if folder.exists() else name,
-        "width": width,
-        "max_length": max_length,
-        "window": max_length // 4,
-        "stride": max_length * 3 // 16,
-    }
+
+
+def _resolved(name: str) -> str:
+    """The absolute path of a folder, so that a config works from any folder; else the name."""
+    return str(Path(name).resolve()) if Path(name).exists() else name
 
 
 def _max_length(encoder: Any) -> int:
@@ -176,6 +218,13 @@ def _max_length(encoder: Any) -> int:
     if encoder.model_type in OFFSET_POSITIONS:
         positions -= encoder.pad_token_id + 1
     return min(positions, MAX_LENGTH) if positions > 0 else MAX_LENGTH
+
+
+def _read_extended(folder: Path, name: str, kind: str, message: str) -> Config:
+    """A half over the one that it names in its section `extends`, and so on."""
+    config = _read(folder, name, message)
+    base = config.pop("extends", {}).get(kind)
+    return _read_extended(folder, base, kind, message).merge(config) if base else config
 
 
 def _read(folder: Path, name: str, message: str) -> Config:

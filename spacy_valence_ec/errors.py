@@ -83,11 +83,11 @@ class Errors:
         "a folder that holds config.json, the weights and the tokenizer."
     )
     C003 = (
-        "[C003] The folder '{name}' holds no encoder: config.json is missing. Give the folder "
+        "[C003] The folder '{name}' holds no model: config.json is missing. Give the folder "
         "that `save_pretrained` wrote."
     )
     C004 = (
-        "[C004] The config.json of '{name}' tells no known encoder. Add the field "
+        "[C004] The config.json of '{name}' tells no known model. Add the field "
         '"model_type", such as "bert" or "xlm-roberta", and see that it has '
         '"hidden_size".'
     )
@@ -99,6 +99,11 @@ class Errors:
     C006 = (
         "[C006] The tagger of '{name}' reads static vectors of its own, and a pipeline has one "
         "table for all: give a pipeline without, such as 'it_core_news_sm', or 'embedded'."
+    )
+    C007 = (
+        "[C007] The setting '{setting}' needs {needed}, and the backbone '{name}' is none. Take "
+        "another backbone: 'geppetto' and 'mini-gpt' are causal language models, 'alberto' and "
+        "'embedded' are encoders."
     )
 
     D001 = (
@@ -191,6 +196,34 @@ class Errors:
     E014 = (
         "[E014] The part '{part}' of the experiment has no narratives. Look at `folds` and `split`."
     )
+    G001 = (
+        "[G001] {name}: {n} units do not fit into the {length} pieces that the model reads at "
+        "most, template and answer included; the first one is that of the tokens {start} to {end} "
+        "of text {text}, {pieces} pieces long. Cut such units, take a model with a longer context, "
+        "or shorten the template."
+    )
+    G002 = "[G002] The template's `{part}` cannot be used: {why}."
+    G003 = "[G003] The word '{word}' of `words` cannot be used: {why}. Take another word."
+    G004 = (
+        "[G004] '{name}' is no causal language model: {why}. Give the hub name or the folder of "
+        "one of GPT-2's kind, with config.json, weights and tokenizer."
+    )
+    G005 = "[G005] {name}: no setting '{setting}'. There are: {known}."
+    G006 = "[G006] {name}: the template '{step}' does not fit its step: {why}."
+    G007 = (
+        "[G007] {path} holds no language model that was saved whole: config.json, "
+        "model.safetensors or the tokenizer is missing or broken. Save or install the pipeline "
+        "again."
+    )
+    G008 = (
+        "[G008] There is no language model yet: initialize the pipeline (`spacy train` does), or "
+        "load one that was trained."
+    )
+    G009 = (
+        '[G009] {name}: to condition on what is known (`condition_on = "gold"`) the Doc must '
+        "have it before: {what}. Set it, or condition on the component's own predictions."
+    )
+    G010 = "[G010] {name}: `{setting}` must be {expected}. Got: {value}"
     L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "
@@ -279,6 +312,10 @@ class Warnings:
     W004 = (
         "[W004] The network of {names} differs from the one that the base was trained with: it "
         "starts from random weights."
+    )
+    G101 = (
+        "[G101] {name}: {n} of {total} prompts were longer than what the model reads, even without "
+        "the units before; their beginning was left out. Units are best cut shorter."
     )
 
 

@@ -17,6 +17,7 @@ SAFE_FACTORIES = {
     "valence_classifier",
     "ec_tagger",
     "ec_candidates",
+    "generative_tagger",
     "morphologizer",
     "parser",
     "doc_cleaner",

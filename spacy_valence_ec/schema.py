@@ -18,6 +18,7 @@ MIXED = "mixed"  # label of a narrative whose non-neutral units are balanced
 
 SCORES_ATTR = "scores"
 LABELS_ATTR = "labels"
+INVALID_ATTR = "invalid_answers"  # of units, where answers are written freely
 
 
 @dataclass(frozen=True)

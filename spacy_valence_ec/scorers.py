@@ -28,7 +28,15 @@ from .metrics import (
     token_valence_metrics,
     unit_valence_metrics,
 )
-from .schema import EC_CANDIDATES_KEY, EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR, VALENCES
+from .schema import (
+    EC_CANDIDATES_KEY,
+    EC_KEY,
+    EC_LABEL,
+    FU_KEY,
+    INVALID_ATTR,
+    SCORES_ATTR,
+    VALENCES,
+)
 from .suggesters import chunk_edges, content_mask
 
 Scorer = Callable[..., Metrics]
@@ -167,6 +175,21 @@ def score_carriers(examples: Iterable[Example], **kwargs: Any) -> Metrics:
         for judgment in judge_candidates(eg, pair)
     ]
     return {**candidate_metrics(judgments), **carrier_metrics(pairs), **joint_metrics(pairs)}
+
+
+def score_generative(examples: Iterable[Example], **kwargs: Any) -> Metrics:
+    """The scores of valence and carriers, and `invalid_answers`: the share of the units of which a
+    freely written answer could not be read, None where nothing was written freely."""
+    examples = list(examples)
+    groups = [eg.predicted.spans[FU_KEY] for eg in examples if FU_KEY in eg.predicted.spans]
+    flags = [flag for group in groups for flag in group.attrs.get(INVALID_ATTR, ())]
+    invalid = sum(map(bool, flags)) / len(flags) if flags else None
+    return {**score_valence(examples), **score_carriers(examples), INVALID_ATTR: invalid}
+
+
+def make_generative_scorer() -> Scorer:
+    """`spacy_valence_ec.generative_scorer.v1`"""
+    return score_generative
 
 
 def make_fu_scorer() -> Scorer:

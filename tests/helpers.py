@@ -303,6 +303,8 @@ def without_base(config: Any) -> Any:
     config["nlp"]["pipeline"].remove("morphologizer")
     del config["components"]["morphologizer"]
     config["training"]["frozen_components"] = []
+    annotating = config["training"]["annotating_components"]
+    config["training"]["annotating_components"] = [c for c in annotating if c != "morphologizer"]
     config["initialize"].update(before_init=None, after_init=None)
     return config
 

@@ -83,6 +83,8 @@ def times(folder: Path) -> dict[str, int]:
 PRETRAINING = ["pretrain-text", "pretrain"]
 # What the repository holds, or the user points at.
 GIVEN = ("data", "sources", "silver", "base")
+# Of the other half of the comparison.
+GENERATIVE = ["train-generative", "evaluate-generative"]
 # Of no workflow: for who makes the base anew, and for who compares settings.
 OTHERS = {"base", "experiments"}
 
@@ -90,7 +92,9 @@ OTHERS = {"base", "experiments"}
 def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict[str, Any]) -> None:
     commands = {command["name"]: command for command in config["commands"]}
     assert config["workflows"]["language-model"] == PRETRAINING
-    assert [*config["workflows"]["all"], *PRETRAINING] == [c for c in commands if c not in OTHERS]
+    assert config["workflows"]["generative"] == ["corpus", *GENERATIVE]
+    in_order = [*config["workflows"]["all"], *PRETRAINING, *GENERATIVE]
+    assert in_order == [c for c in commands if c not in OTHERS]
     assert set(commands) >= OTHERS
     assert {"validate", "corpus", "train-joint", "evaluate"} <= set(commands)
     assert {"package", "install", "analyze-sample"} <= set(commands)

@@ -17,7 +17,7 @@ from ..suggesters import content_mask
 from .ec_tagger import WITHOUT, CarrierPipe
 from .fu_segmenter import sigmoid
 from .head import SAMPLE_SIZE, ClassWeights
-from .units import preset_gold_units
+from .units import preset_gold_units, within_units
 
 
 class EmotionCarrierCandidateClassifier(CarrierPipe):
@@ -55,15 +55,10 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
         proposed = self.suggester(docs, ops=self.model.ops)
         offsets = np.asarray(to_numpy(proposed.dataXd), dtype="int32").reshape((-1, 2))
         ends = np.cumsum(to_numpy(proposed.lengths))[:-1]
-        found = []
-        for units, spans in zip(all_units, np.split(offsets, ends), strict=True):
-            unit = np.searchsorted(units[:, 0], spans[:, 0], side="right") - 1
-            if len(units):
-                inside = (unit >= 0) & (spans[:, 1] <= units[unit, 1]) & (spans[:, 0] < spans[:, 1])
-            else:
-                inside = np.zeros(len(spans), dtype=bool)
-            found.append(np.column_stack([spans, unit])[inside].astype("int32"))
-        return found
+        return [
+            within_units(spans, units)
+            for units, spans in zip(all_units, np.split(offsets, ends), strict=True)
+        ]
 
     def model_input(self, docs: Sequence[Doc]) -> tuple[list[Doc], Ragged, Ragged, Ints1d]:
         """Raises: ValenceECError V001 and V014, as `unit_offsets`."""

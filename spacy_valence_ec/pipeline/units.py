@@ -37,3 +37,14 @@ def best_overlap(
         inside = inside[inside >= 0]
         best.append(int(np.bincount(inside).argmax()) if len(inside) else -1)
     return best
+
+
+def within_units(spans: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Those of some spans that lie inside one unit, int32 (n, 3): start, end, and the unit, by its
+    place. `spans` is int (n_spans, 2), `units` int (n_units, 2) in order, ends exclusive."""
+    unit = np.searchsorted(units[:, 0], spans[:, 0], side="right") - 1
+    if len(units):
+        inside = (unit >= 0) & (spans[:, 1] <= units[unit, 1]) & (spans[:, 0] < spans[:, 1])
+    else:
+        inside = np.zeros(len(spans), dtype=bool)
+    return np.column_stack([spans, unit])[inside].astype("int32")
