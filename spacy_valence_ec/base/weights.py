@@ -104,10 +104,14 @@ def tagger_labels(name: str, folder: Path | None = None) -> list[str]:
 
 
 def _parameters(model: Model) -> list[tuple[str, Model, str]]:
-    """A name, the node and the name there of each parameter, in the order of the network."""
+    """A name, the node and the name there of each parameter, in the order of the network. Those of
+    a condition are left out: the weights of a network without one fit all the rest."""
+    condition = model.maybe_get_ref("condition")
+    left_out = set() if condition is None else {id(node) for node in condition.walk()}
+    nodes = [node for node in model.walk() if id(node) not in left_out]
     return [
         (f"{i}.{node.name}.{param}", node, param)
-        for i, node in enumerate(model.walk())
+        for i, node in enumerate(nodes)
         for param in sorted(node.param_names)
         if node.has_param(param)
     ]
