@@ -88,12 +88,20 @@ def gold_valences(example: Example) -> np.ndarray:
 def gold_carrier_marks(example: Example) -> np.ndarray:
     """1 for each token of `example.predicted` in a gold carrier, else 0; -1 throughout where no
     carriers are annotated: int (n_tokens,). A token outside of all units is in no carrier."""
-    doc = example.predicted
     if EC_KEY not in example.reference.spans:
-        return np.full(len(doc), UNKNOWN)
-    marks = _marks(doc, [(start, end) for start, end, _ in aligned_spans(example, EC_KEY)])
-    units = [(int(start), int(end)) for start, end in group_offsets(doc, FU_KEY)]
-    return marks * _marks(doc, units)
+        return np.full(len(example.predicted), UNKNOWN)
+    return _marks(example.predicted, gold_carrier_spans(example))
+
+
+def gold_carrier_spans(example: Example) -> list[tuple[int, int]]:
+    """The gold carriers in the tokens of `example.predicted`, cut where a unit of this Doc begins
+    or ends, and left out where there is no unit."""
+    carriers = [(start, end) for start, end, _ in aligned_spans(example, EC_KEY)]
+    parts = []
+    for first, last in group_offsets(example.predicted, FU_KEY).tolist():
+        cut = [(max(first, start), min(last, end)) for start, end in carriers]
+        parts += [(start, end) for start, end in cut if start < end]
+    return parts
 
 
 def _marks(doc: Doc, spans: Sequence[tuple[int, int]]) -> np.ndarray:
