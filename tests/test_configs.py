@@ -32,8 +32,8 @@ def check_widths(config: Config, width: int) -> None:
 
 def test_joint_on_embedded() -> None:
     config = compose("joint", "embedded", seed=5, max_epochs=3)
-    check_widths(config, 96)
-    assert config["nlp"]["pipeline"] == ["tok2vec", *HEADS]
+    check_widths(config, 104)
+    assert config["nlp"]["pipeline"] == ["tok2vec", *HEADS, "morphologizer", "ec_candidates"]
     assert config["training"]["seed"] == config["system"]["seed"] == 5
     assert config["training"]["max_epochs"] == 3
     assert config["training"]["gpu_allocator"] is None
@@ -41,7 +41,7 @@ def test_joint_on_embedded() -> None:
     nlp = load_model_from_config(config, auto_fill=True, validate=True)
     encoder = nlp.get_pipe("tok2vec")
     assert encoder.listening_components == HEADS
-    assert encoder.model.get_dim("nO") == 96
+    assert encoder.model.get_dim("nO") == 104
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_unknown_setting_and_backbones(tmp_path: Path) -> None:
     with pytest.raises(ValenceECError, match=r"C001.*'jiont'.*joint"):
         compose("jiont", "embedded")
     with pytest.raises(
-        ValenceECError, match=r"C002.*'no/such/model'.*alberto, embedded, mini, xlm"
+        ValenceECError, match=r"C002.*'no/such/model'.*alberto, cnn, embedded, mini, xlm"
     ):
         compose("joint", "no/such/model")
     with pytest.raises(ValenceECError, match=r"C003.*config.json"):
