@@ -91,7 +91,7 @@ def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict
     assert {"validate", "corpus", "train-joint", "evaluate"} <= set(commands)
     assert {"package", "install", "analyze-sample"} <= set(commands)
     for workflow in config["workflows"].values():
-        there = {"configs", config["vars"]["data"], config["vars"]["sources"]}
+        there = {"configs", *(config["vars"][name] for name in ("data", "sources", "silver"))}
         for name in workflow:
             assert set(commands[name].get("deps", ())) <= there, name
             there.update(commands[name].get("outputs", ()))
