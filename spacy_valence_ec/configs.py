@@ -18,6 +18,8 @@ EMBEDDED_TAGGER = "embedded"
 INSTALLED_TAGGER = "it_core_news_sm"
 TAGGER, PARSER = "morphologizer", "parser"
 
+ENCODER = "tok2vec"  # the name of the encoder in every backbone
+
 MAX_LENGTH = 512  # pieces: of a window of 128 tokens, on average four a token
 # Encoders that count positions from behind the padding token, as RoBERTa does.
 OFFSET_POSITIONS = frozenset(
@@ -48,6 +50,8 @@ def compose_config(
 ) -> Config:
     """Merge `configs/settings/<setting>.cfg` and `configs/backbones/<backbone>.cfg`.
 
+    setting: of a two-step setting with separate encoders the second step, behind the first one,
+        whose trained pipeline is to be given as `paths.first` (`first_setting`).
     backbone: the name of one of these files, or a pretrained model (`base.encoders`), or a local
         folder or Hugging Face hub name of an encoder, for a generative setting of a causal language
         model. Only in the last case is the hub asked, and for that model alone.
@@ -62,20 +66,35 @@ def compose_config(
     needs, G004 for a model that is not causal where one is needed, P010 or P011 for a pretrained
     model that is not there.
     """
-    config = _read_extended(configs / "settings", setting, "setting", Errors.C001)
+    config = _setting_config(configs / "settings", setting)
     is_generative = GENERATIVE in config["components"]
     half = _backbone_config(configs / "backbones", backbone, is_generative)
     if (GENERATIVE in half["components"]) != is_generative:
         needed = "a causal language model" if is_generative else "an encoder"
         raise ValenceECError(Errors.C007.format(setting=setting, needed=needed, name=backbone))
+    encoder = config.pop("two_step", {}).get("encoder")
+    if encoder:
+        _rename_encoder(half, encoder)
     config = config.merge(half)
+    _tidy(config)
     config["system"]["seed"] = seed
     config["system"]["gpu_allocator"] = gpu_allocator
     if max_epochs is not None:
         config["training"]["max_epochs"] = max_epochs
-    if tagger != EMBEDDED_TAGGER:
+    if tagger != EMBEDDED_TAGGER and TAGGER in config["nlp"]["pipeline"]:
         _take_tagger(config, tagger)
     return config
+
+
+def first_setting(setting: str, *, configs: Path) -> str | None:
+    """The setting of the first step of a two-step setting, whose trained pipeline the second one is
+    put behind; None for a setting that is trained at once.
+
+    Raises: ValenceECError C001 for an unknown setting.
+    """
+    section = _setting_config(configs / "settings", setting).get("two_step", {})
+    first: str | None = section.get("first")
+    return first
 
 
 def installed_tagger() -> str:
@@ -139,6 +158,46 @@ def _folder_of(pipeline: str) -> Path:
     package = util.get_package_path(pipeline)
     meta = util.load_meta(package / "meta.json")
     return package / f"{meta['lang']}_{meta['name']}-{meta['version']}"
+
+
+def _setting_config(folder: Path, setting: str) -> Config:
+    """A setting, merged into the one that it extends. A component that it takes from a trained
+    pipeline (`source`) has nothing of that of the same name there."""
+    config = _read(folder, setting, Errors.C001)
+    extended = config.pop("extends", {}).get("setting")
+    if not extended:
+        return config
+    base = _setting_config(folder, extended)
+    for name, component in config.get("components", {}).items():
+        if "source" in component:
+            base["components"].pop(name, None)
+    return base.merge(config)
+
+
+def _rename_encoder(backbone: Config, name: str) -> None:
+    """Give the encoder of a backbone another name: where it starts from weights of the base, these
+    are still those of `ENCODER`."""
+    components = backbone["components"]
+    components[name] = components.pop(ENCODER)
+    start = backbone.get("initialize", {}).get("after_init", {})
+    if ENCODER in start.get("components", ()):
+        start["components"] = [name if c == ENCODER else c for c in start["components"]]
+        start["names"] = {name: ENCODER}
+
+
+def _tidy(config: Config) -> None:
+    """Drop the components that are not in the pipeline, and let those that come from a trained
+    pipeline keep their weights."""
+    pipeline = config["nlp"]["pipeline"]
+    for name in [name for name in config["components"] if name not in pipeline]:
+        del config["components"][name]
+    start = config.get("initialize", {}).get("after_init")
+    if start:
+        start["components"] = [
+            name
+            for name in start["components"]
+            if name in pipeline and "source" not in config["components"][name]
+        ]
 
 
 def _backbone_config(folder: Path, backbone: str, is_generative: bool) -> Config:

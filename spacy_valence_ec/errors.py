@@ -71,6 +71,34 @@ class Errors:
     )
     V015 = "[V015] {name}: `label_smoothing` must be a number from 0 to less than 1. Got: {value}"
 
+    V020 = (
+        "[V020] {name}: its model is conditioned on the valence of the units, and a unit of "
+        "doc.spans['{key}'] has none. Put a 'valence_classifier' before '{name}'; in training, "
+        "list it and its encoder in `training.annotating_components`, or set "
+        '`condition_source = "gold"`.'
+    )
+    V021 = (
+        "[V021] {name}: its model is conditioned on the carriers, and doc.spans['{key}'] is "
+        "missing. Put an 'ec_tagger' before '{name}'; in training, list it and its encoder in "
+        '`training.annotating_components`, or set `condition_source = "gold"`.'
+    )
+    V022 = (
+        "[V022] {name}: `condition_source` must be one of {sources}, and `gold_rate` a number from "
+        "0 to 1 or a schedule. Got: {value}"
+    )
+    V023 = (
+        "[V023] No step of the pipeline reads the result of another one: a first step can be given "
+        "or degraded only in a pipeline of a two-step setting."
+    )
+    V024 = (
+        "[V024] '{value}' is no way to take the first step: give 'predicted', 'oracle', or "
+        "'noise:RATE' with a rate from 0 to 1."
+    )
+    V025 = (
+        "[V025] The confusions must map each of the labels {labels} to a mapping of labels to "
+        "numbers that are not negative, with a sum above zero."
+    )
+
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "
         "another text."

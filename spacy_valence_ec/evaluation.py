@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -9,7 +10,8 @@ from spacy.training import Example
 
 from .corpus.docs import Snapping, narrative_to_doc
 from .errors import Errors, ValenceECError
-from .schema import EC_KEY, FU_KEY, Narrative
+from .first_step import PREDICTED, FirstStep, GivenFirstStep, parse_first_step, two_steps
+from .schema import EC_KEY, FU_KEY, VALENCES, Narrative
 from .scorers import (
     UNIT_VALENCE_KEYS,
     score_carriers,
@@ -33,6 +35,7 @@ def evaluate(
     nlp: Language,
     data: Iterable[Narrative | Doc | Example],
     *,
+    first_step: FirstStep = PREDICTED,
     batch_size: int | None = None,
     on_doc: Callable[[], None] | None = None,
 ) -> Evaluation:
@@ -40,6 +43,10 @@ def evaluate(
 
     data: annotated narratives, or Docs or Examples whose reference has the span groups `fu` and
         `ec`; those without `fu` are left out.
+    first_step: of a pipeline of two steps: "predicted" by itself, as any other component; "oracle",
+        the component that makes the labels of the first step does not run, and the gold ones are
+        put on the Docs; "noise:RATE" or a `Noise`, a share of the gold ones is replaced. The
+        metrics of the first step are those of the labels that were given.
     batch_size: Docs a batch; the pipeline's own when None.
     on_doc: called after each processed Doc, twice a narrative.
 
@@ -48,19 +55,40 @@ def evaluate(
     every Doc gets the annotated units without their valence and the components made by the
     factory `fu_segmenter` do not run: `valence_macro_f`, `valence_f_*`, `gold_units_ec_token_f`,
     `gold_units_ec_exact_f`, `gold_units_ec_partial_f`, `gold_units_joint_f`; those of the valence
-    are None when another component sets units of its own. Counts of the gold data:
-    `n_narratives`, `n_units`, `n_carriers`, `n_tokens`. The metrics are defined in `metrics`.
+    are None when another component sets units of its own. So are those of a task that no component
+    does: `ec_*` when no Doc has a group of carriers, `e2e_valence_*` and `valence_*` when no unit
+    has a label, `joint_*` when either lacks. Counts of the gold data: `n_narratives`, `n_units`,
+    `n_carriers`, `n_tokens`. The metrics are defined in `metrics`.
 
     `nlp.max_length`, a limit that guards parsers, is raised to the longest text. Offsets of
     narratives that do not fall on the token edges of `nlp` give a warning (W001).
-    Raises: ValenceECError M001 when nothing is annotated, M009 when the pipeline sets no units.
+    Raises: ValenceECError M001 when nothing is annotated, M009 when the pipeline sets no units,
+    V023 when it has no first step to be given, V024 for a `first_step` that is none.
     """
-    return _evaluate(nlp, data, batch_size, on_doc)[0]
+    return evaluate_with_examples(nlp, data, first_step, batch_size, on_doc)[0]
 
 
-def _evaluate(
+def valence_confusions(
+    nlp: Language, data: Iterable[Narrative | Doc | Example], *, batch_size: int | None = None
+) -> dict[str, dict[str, int]]:
+    """For each gold label how often a pipeline gives which one, on gold units: the confusions of
+    `Noise`.
+
+    Raises: ValenceECError, as `evaluate`.
+    """
+    counts = {gold: dict.fromkeys(VALENCES, 0) for gold in VALENCES}
+    for example in evaluate_with_examples(nlp, data, PREDICTED, batch_size, None)[1]:
+        gold, predicted = to_pair(example)
+        for label, given in zip(gold.valences, predicted.valences, strict=True):
+            if label in counts and given in counts:
+                counts[label][given] += 1
+    return counts
+
+
+def evaluate_with_examples(
     nlp: Language,
     data: Iterable[Narrative | Doc | Example],
+    first_step: FirstStep,
     batch_size: int | None,
     on_doc: Callable[[], None] | None,
 ) -> tuple[Evaluation, list[Example]]:
@@ -69,9 +97,10 @@ def _evaluate(
     if not references:
         raise ValenceECError(Errors.M001.format(key=FU_KEY))
 
+    run = _runner(nlp, references, first_step, batch_size, on_doc)
+
     start = time.perf_counter()
-    docs = (nlp.make_doc(reference.text) for reference in references)
-    end_to_end = _run(nlp, references, docs, batch_size, on_doc)
+    end_to_end = run(nlp.make_doc(reference.text) for reference in references)
     seconds = time.perf_counter() - start
     if not any(FU_KEY in example.predicted.spans for example in end_to_end):
         raise ValenceECError(Errors.M009.format(key=FU_KEY))
@@ -80,8 +109,7 @@ def _evaluate(
         name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == SEGMENTER_FACTORY
     ]
     with nlp.select_pipes(disable=segmenters):
-        docs = (with_gold_units(nlp, reference) for reference in references)
-        on_gold_units = _run(nlp, references, docs, batch_size, on_doc)
+        on_gold_units = run(with_gold_units(nlp, reference) for reference in references)
 
     valence, unit_valence = score_valence(end_to_end), score_valence(on_gold_units)
     carriers = score_carriers(on_gold_units)
@@ -98,6 +126,8 @@ def _evaluate(
         "n_tokens": n_tokens,
         "words_per_second": n_tokens / seconds,
     }
+    for key in _undone(end_to_end) & metrics.keys():
+        metrics[key] = None
     return metrics, on_gold_units
 
 
@@ -106,6 +136,7 @@ def evaluate_by(
     narratives: Iterable[Narrative],
     field: str,
     *,
+    first_step: FirstStep = PREDICTED,
     batch_size: int | None = None,
     on_doc: Callable[[], None] | None = None,
 ) -> dict[str, Evaluation]:
@@ -130,7 +161,7 @@ def evaluate_by(
         raise ValenceECError(Errors.M007.format(field=field))
     found = {}
     for value, group in sorted(groups.items()):
-        metrics, on_gold_units = _evaluate(nlp, group, batch_size, on_doc)
+        metrics, on_gold_units = evaluate_with_examples(nlp, group, first_step, batch_size, on_doc)
         metrics["n_targets"], metrics["target_accuracy"] = target_accuracy(group, on_gold_units)
         found[value] = metrics
     return found
@@ -190,6 +221,49 @@ def _references(nlp: Language, data: Iterable[Narrative | Doc | Example]) -> Ite
             nlp.max_length = max(nlp.max_length, len(doc.text))
         yield doc
     Snapping.merged(snappings).warn()
+
+
+def _undone(examples: Sequence[Example]) -> set[str]:
+    """The metrics of a task that no component of the pipeline does: a figure would be about
+    nothing."""
+    docs = [example.predicted for example in examples]
+    undone: set[str] = set()
+    if not any(EC_KEY in doc.spans for doc in docs):
+        undone |= set(score_carriers([]))
+        undone |= {f"gold_units_{key}" for key in _ON_GOLD_UNITS}
+    units = [unit for doc in docs if FU_KEY in doc.spans for unit in doc.spans[FU_KEY]]
+    if units and not any(unit.label_ for unit in units):
+        joint = (key for key in score_carriers([]) if key.startswith("joint_"))
+        undone |= {*score_valence([]), *joint, "gold_units_joint_f"}
+    return undone
+
+
+def _runner(
+    nlp: Language,
+    references: Sequence[Doc],
+    first_step: FirstStep,
+    batch_size: int | None,
+    on_doc: Callable[[], None] | None,
+) -> Callable[[Iterable[Doc]], list[Example]]:
+    """What runs the pipeline over Docs, one for each reference."""
+    noise = parse_first_step(first_step)
+    if noise is None:
+        return lambda docs: _run(nlp, references, docs, batch_size, on_doc)
+    steps = two_steps(nlp)
+    given = GivenFirstStep(noise, references, steps.of_valence)
+
+    def only(names: Sequence[str]) -> AbstractContextManager:
+        return nlp.select_pipes(disable=[name for name in nlp.pipe_names if name not in names])
+
+    def run(docs: Iterable[Doc]) -> list[Example]:
+        with only(steps.before):
+            examples = _run(nlp, references, docs, batch_size, None)
+        given.write(examples)
+        with only(steps.after):
+            seen = (example.predicted for example in examples)
+            return _run(nlp, references, seen, batch_size, on_doc)
+
+    return run
 
 
 def _run(

@@ -99,6 +99,16 @@ for _name, _suggester in (("ec_ngrams", NGRAMS), ("ec_chunks", CHUNKS)):
         },
     )
 
+# The second of two steps, by what it reads.
+CONDITION = {"@layers": "spacy_valence_ec.LabelEmbedding.v1", "init_scale": 0.5}
+for _name, _second in (
+    ("valence_on_carriers", "valence_classifier"),
+    ("ec_on_valence", "ec_tagger"),
+    ("ec_ngrams_on_valence", "ec_ngrams"),
+):
+    _factory, _config = HEADS[_second]
+    HEADS[_name] = (_factory, {**_config, "model": {**_config["model"], "condition": CONDITION}})
+
 # Runs the command line: exit code, standard output, standard error. The fixture `cli`.
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -300,23 +310,27 @@ def assert_same_annotation(first: Doc, second: Doc, *, atol: float = 1e-5) -> No
 
 def without_base(config: Any) -> Any:
     """A composed config without all that needs the embedded base: its vectors, weights, tagger."""
-    config["nlp"]["pipeline"].remove("morphologizer")
-    del config["components"]["morphologizer"]
-    config["training"]["frozen_components"] = []
-    annotating = config["training"]["annotating_components"]
-    config["training"]["annotating_components"] = [c for c in annotating if c != "morphologizer"]
+    for names in (
+        config["nlp"]["pipeline"],
+        config["training"]["frozen_components"],
+        config["training"]["annotating_components"],
+    ):
+        if "morphologizer" in names:
+            names.remove("morphologizer")
+    config["components"].pop("morphologizer", None)
     config["initialize"].update(before_init=None, after_init=None)
     return config
 
 
-def shrunk_config(base: Path | None = None, **options: Any) -> Any:
-    """The composed config of the joint setting on the embedded backbone, made tiny.
+def shrunk_config(base: Path | None = None, setting: str = "joint", **options: Any) -> Any:
+    """The composed config of a setting on the embedded backbone, made tiny.
 
     base: folder of a small base (`small_base`); None for a pipeline that needs none.
     """
-    config = compose_config("joint", "embedded", configs=ROOT / "configs", **options)
+    config = compose_config(setting, "embedded", configs=ROOT / "configs", **options)
     config["backbone"].update(width=WIDTH + N_FEATURES, encoder_width=WIDTH)
-    encoder = config["components"]["tok2vec"]["model"]["tok2vec"]
+    components = config["components"]
+    encoder = components.get("tok2vec_second", components["tok2vec"])["model"]["tok2vec"]
     encoder["embed"].update(attrs=["NORM", "SHAPE"], rows=[300, 100])
     encoder["encode"]["encode"]["depth"] = 1
     config["components"]["valence_classifier"]["model"]["wide"]["length"] = 1024
@@ -324,7 +338,7 @@ def shrunk_config(base: Path | None = None, **options: Any) -> Any:
         encoder["embed"]["include_static_vectors"] = False
         return without_base(config)
     config["paths"]["base"] = str(base)
-    tagger = config["components"]["morphologizer"].get("model")
+    tagger = config["components"].get("morphologizer", {}).get("model")
     if tagger is not None:
         tagger["tok2vec"]["embed"].update(width=8, attrs=["NORM", "SHAPE"], rows=[100, 50])
         tagger["tok2vec"]["encode"]["encode"].update(width=8, depth=1)

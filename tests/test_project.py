@@ -87,13 +87,20 @@ GIVEN = ("data", "sources", "silver", "base")
 GENERATIVE = ["train-generative", "evaluate-generative"]
 # Of no workflow: for who makes the base anew, and for who compares settings.
 OTHERS = {"base", "experiments"}
+# The other settings of the paper, in workflows of their own.
+SETTINGS = [
+    "train-single-valence",
+    "train-single-ec",
+    "train-two-step-valence-ec",
+    "train-two-step-ec-valence",
+]
 
 
 def test_all_is_every_command_in_an_order_in_which_inputs_are_there(config: dict[str, Any]) -> None:
     commands = {command["name"]: command for command in config["commands"]}
     assert config["workflows"]["language-model"] == PRETRAINING
     assert config["workflows"]["generative"] == ["corpus", *GENERATIVE]
-    in_order = [*config["workflows"]["all"], *PRETRAINING, *GENERATIVE]
+    in_order = [*config["workflows"]["all"], *SETTINGS, *PRETRAINING, *GENERATIVE]
     assert in_order == [c for c in commands if c not in OTHERS]
     assert set(commands) >= OTHERS
     assert {"validate", "corpus", "train-joint", "evaluate"} <= set(commands)
@@ -254,6 +261,24 @@ def test_an_unchanged_step_is_skipped(project_run: ProjectRun, project_copy: Pat
         assert SKIPPED.format(name) in output
     assert "Running command" not in output
     assert {name: times(project_copy / name) for name in before} == before
+
+
+def test_a_two_step_setting_is_trained_behind_its_first_step(
+    project_run: ProjectRun, project_copy: Path
+) -> None:
+    code, output = project_run(project_copy, "two-step-valence-ec", "--vars.epochs", 1)
+    assert code == 0, output
+    names = ("single-valence", "two-step-valence-ec", "two-step-valence-ec-oracle")
+    single, chained, oracle = (
+        json.loads((project_copy / "metrics" / f"{name}.json").read_text("utf-8")) for name in names
+    )
+    # The first step is that of the other pipeline, or gold.
+    assert single["joint_f"] is None
+    assert chained["valence_macro_f"] == pytest.approx(single["valence_macro_f"])
+    assert oracle["valence_macro_f"] == 1.0
+    assert {chained["n_units"], oracle["n_units"]} == {single["n_units"]}
+    code, output = project_run(project_copy, "two-step-valence-ec", "--vars.epochs", 1, "--dry")
+    assert SKIPPED.format("train-two-step-valence-ec") in output
 
 
 def test_a_users_own_file_and_training_alone(

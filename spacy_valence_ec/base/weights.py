@@ -54,24 +54,28 @@ def load_weights(pipe: TrainablePipe, name: str, folder: Path | None = None) -> 
     return True
 
 
-def make_base_weights(components: list[str], path: str | None = None) -> Callable[[Language], None]:
+def make_base_weights(
+    components: list[str], path: str | None = None, names: dict[str, str] | None = None
+) -> Callable[[Language], None]:
     """`spacy_valence_ec.base_weights.v1`, for `[initialize.after_init]`: starts components from the
     weights of a base in place of random ones.
 
     components: those to start so, by their names; one that the pipeline lacks is passed over, one
         whose network differs keeps its random weights, with a warning (W004).
     path: folder of the base; null for the one of this package.
+    names: of a component that has another name in the base, the name there.
     """
 
     def set_weights(nlp: Language) -> None:
         folder = None if path is None else Path(path)
         differing = []
         for name, pipe in nlp.components:
-            if name not in components or not has_asset(f"{WEIGHTS}/{name}{SUFFIX}", folder):
+            in_base = (names or {}).get(name, name)
+            if name not in components or not has_asset(f"{WEIGHTS}/{in_base}{SUFFIX}", folder):
                 continue
             if isinstance(pipe, Morphologizer):
-                initialize_tagger(pipe, nlp, name, folder)
-            if not load_weights(pipe, name, folder):
+                initialize_tagger(pipe, nlp, in_base, folder)
+            if not load_weights(pipe, in_base, folder):
                 differing.append(name)
         if differing:
             message = Warnings.W004.format(names=", ".join(differing))
@@ -104,10 +108,14 @@ def tagger_labels(name: str, folder: Path | None = None) -> list[str]:
 
 
 def _parameters(model: Model) -> list[tuple[str, Model, str]]:
-    """A name, the node and the name there of each parameter, in the order of the network."""
+    """A name, the node and the name there of each parameter, in the order of the network. Those of
+    a condition are left out: the weights of a network without one fit all the rest."""
+    condition = model.maybe_get_ref("condition")
+    left_out = set() if condition is None else {id(node) for node in condition.walk()}
+    nodes = [node for node in model.walk() if id(node) not in left_out]
     return [
         (f"{i}.{node.name}.{param}", node, param)
-        for i, node in enumerate(model.walk())
+        for i, node in enumerate(nodes)
         for param in sorted(node.param_names)
         if node.has_param(param)
     ]

@@ -15,6 +15,7 @@ from ..errors import Errors, ValenceECError
 from ..evaluation import Evaluation, evaluate_by
 from ..evaluation import evaluate as evaluate_pipeline
 from ..files import atomic_write
+from ..first_step import FirstStep, parse_first_step
 from ..schema import Narrative
 from .corpus import tokenized
 from .loading import BatchSize, load_pipeline
@@ -30,7 +31,9 @@ valence-ec evaluate it_valence_ec data/test.jsonl
 
 valence-ec evaluate training/joint/model-best mine.jsonl --skip-invalid --output metrics.json
 
-valence-ec evaluate it_valence_ec corpus/challenge.jsonl --by challenge"""
+valence-ec evaluate it_valence_ec corpus/challenge.jsonl --by challenge
+
+valence-ec evaluate training/two-step-valence-ec/model-best data/test.jsonl --first-step oracle"""
 
 # The columns of the table of groups; the JSON has every metric.
 GROUP_COLUMNS = {
@@ -96,6 +99,14 @@ def evaluate(
         str | None,
         typer.Option(help="Score each group of narratives with the same value of this field."),
     ] = None,
+    first_step: Annotated[
+        str,
+        typer.Option(
+            help="First step of a two-step pipeline: 'predicted' by itself, 'oracle' for the gold "
+            "labels, or 'noise:RATE' for gold labels of which this share is replaced."
+        ),
+    ] = "predicted",
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     skip_invalid: SkipInvalid = False,
     batch_size: BatchSize = None,
 ) -> None:
@@ -113,11 +124,12 @@ def evaluate(
         raise ValenceECError(Errors.M004.format(path=data))
     if by is not None and data.suffix.lower() != ".jsonl":
         raise ValenceECError(Errors.M008.format(path=data))
+    given = parse_first_step(first_step, seed) or first_step
     if output is None:
-        metrics = _evaluate(model, data, by, skip_invalid, batch_size)
+        metrics = _evaluate(model, data, by, given, skip_invalid, batch_size)
     else:
         with atomic_write(output) as handle:
-            metrics = _evaluate(model, data, by, skip_invalid, batch_size)
+            metrics = _evaluate(model, data, by, given, skip_invalid, batch_size)
             handle.write(_as_json(metrics))
     if output is None and not sys.stdout.isatty():
         typer.echo(_as_json(metrics), nl=False)
@@ -158,7 +170,12 @@ def _shown(key: str, value: float | int | None) -> str:
 
 
 def _evaluate(
-    model: str, data: Path, by: str | None, skip_invalid: bool, batch_size: int | None
+    model: str,
+    data: Path,
+    by: str | None,
+    first_step: FirstStep,
+    skip_invalid: bool,
+    batch_size: int | None,
 ) -> "Evaluation | dict[str, Evaluation]":
     from ..corpus.docs import read_docs
 
@@ -179,8 +196,12 @@ def _evaluate(
             progress.advance(task)
 
         if by is not None:
-            return evaluate_by(nlp, narratives, by, batch_size=batch_size, on_doc=advance)
-        return evaluate_pipeline(nlp, items, batch_size=batch_size, on_doc=advance)
+            return evaluate_by(
+                nlp, narratives, by, first_step=first_step, batch_size=batch_size, on_doc=advance
+            )
+        return evaluate_pipeline(
+            nlp, items, first_step=first_step, batch_size=batch_size, on_doc=advance
+        )
 
 
 def _as_json(metrics: "Evaluation | dict[str, Evaluation]") -> str:

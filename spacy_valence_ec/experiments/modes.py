@@ -12,13 +12,16 @@ from spacy import Language
 from spacy.training import Example
 
 from ..errors import Errors, ValenceECError
-from ..evaluation import Evaluation, _evaluate
+from ..evaluation import Evaluation, evaluate_with_examples
+from ..first_step import Confusions, Noise
+from ..first_step import ORACLE as GOLD
+from ..first_step import PREDICTED as OWN
 from ..schema import Narrative
 
 PREDICTED, ORACLE, NOISE = "predicted", "oracle", "noise"
 DISTRIBUTION, CONFUSION = NOISE_KINDS = ("distribution", "confusion")
 KNOWN = f"'{PREDICTED}', '{ORACLE}', '{NOISE}-KIND@RATE'"
-# Settings of two steps, by how their names begin; none of them can be evaluated here yet.
+# Settings of two steps, by how their names begin.
 TWO_STEP = "two-step-"
 
 
@@ -49,13 +52,28 @@ def modes_of(setting: str, modes: Sequence[str]) -> tuple[str, ...]:
 
 
 def evaluate_in_mode(
-    nlp: Language, narratives: Sequence[Narrative], mode: str, *, setting: str, seed: int
+    nlp: Language,
+    narratives: Sequence[Narrative],
+    mode: str,
+    *,
+    setting: str,
+    seed: int,
+    confusions: Confusions | None = None,
 ) -> tuple[Evaluation, list[Example]]:
     """What `evaluate` gives, and the examples predicted on gold units.
 
     seed: of the noise.
+    confusions: of the real first step on dev, for noise of that shape; where carriers are the first
+        step there is none, and noise has the distribution of the gold ones.
     Raises: ValenceECError E003 for an unknown mode, E004 for one that the pipeline does not have.
     """
-    if parse_mode(mode).kind != PREDICTED:
+    parsed = parse_mode(mode)
+    if parsed.kind == PREDICTED:
+        return evaluate_with_examples(nlp, narratives, OWN, None, None)
+    if not setting.startswith(TWO_STEP):
         raise ValenceECError(Errors.E004.format(setting=setting, mode=mode))
-    return _evaluate(nlp, narratives, None, None)
+    if parsed.kind == ORACLE:
+        return evaluate_with_examples(nlp, narratives, GOLD, None, None)
+    shape = confusions if parsed.noise == CONFUSION else None
+    noise = Noise(parsed.rate, seed, shape)
+    return evaluate_with_examples(nlp, narratives, noise, None, None)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,18 +24,19 @@ from spacy.training.loop import train
 from thinc.api import Config, fix_random_seed, require_gpu
 
 from ..base.assets import sha256 as file_hash
-from ..configs import compose_config
+from ..configs import compose_config, first_setting
 from ..corpus.docs import narratives_to_docs, write_docs
 from ..corpus.jsonl import read_narratives
 from ..corpus.split import CHALLENGE, DEV, PARTS, TEST, TRAIN
 from ..errors import Errors, ValenceECError
-from ..evaluation import target_accuracy, with_gold_units
+from ..evaluation import target_accuracy, valence_confusions, with_gold_units
+from ..first_step import Confusions
 from ..metrics import Metrics
 from ..pretraining.environment import describe_environment
 from ..schema import NEUTRAL, Narrative
 from ..scorers import score_carriers, score_valence
 from .baselines import FITS
-from .modes import PREDICTED, evaluate_in_mode
+from .modes import CONFUSION, PREDICTED, evaluate_in_mode, parse_mode
 from .parts import Parts, parts_of
 from .plan import Plan, Run
 from .record import CARRIERS, FORMAT, VALENCE, Record, predictions_of, write_record
@@ -270,6 +271,12 @@ def _pipeline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
             write_docs(folder / f"{part}.spacy", laid_out)
             config["paths"][part] = str(folder / f"{part}.spacy")
         start = time.perf_counter()
+        first = first_setting(run.setting, configs=Path(job.configs))
+        if first:
+            step = composed(replace(run, setting=first), job.plan, Path(job.configs), job.gpu)
+            step["paths"].update({part: config["paths"][part] for part in (TRAIN, DEV)})
+            _trained(step, folder / "first", job.gpu).to_disk(folder / "first-best")
+            config["paths"]["first"] = str(folder / "first-best")
         nlp = _trained(config, folder / "model", job.gpu)
         seconds = time.perf_counter() - start
     if stock is not None:
@@ -279,8 +286,11 @@ def _pipeline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
         evaluations = {PREDICTED: found}
     else:
         tasks = tasks_of(nlp)
+        shaped = any(parse_mode(mode).noise == CONFUSION for mode in run.modes)
+        confusions = valence_confusions(nlp, parts[DEV]) if shaped and VALENCE in tasks else None
         evaluations = {
-            mode: _in_mode(nlp, mode, run, tasks, parts[TEST], challenge) for mode in run.modes
+            mode: _in_mode(nlp, mode, run, tasks, parts[TEST], challenge, confusions)
+            for mode in run.modes
         }
     return {
         "tasks": list(tasks),
@@ -335,9 +345,12 @@ def _in_mode(
     tasks: Sequence[str],
     narratives: Sequence[Narrative],
     challenge: Sequence[Narrative],
+    confusions: Confusions | None,
 ) -> Record:
     def evaluated(some: Sequence[Narrative]) -> tuple[dict[str, Any], list[Example]]:
-        metrics, examples = evaluate_in_mode(nlp, some, mode, setting=run.setting, seed=run.seed)
+        metrics, examples = evaluate_in_mode(
+            nlp, some, mode, setting=run.setting, seed=run.seed, confusions=confusions
+        )
         return dict(metrics), examples
 
     metrics, examples = evaluated(narratives)

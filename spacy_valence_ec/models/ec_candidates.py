@@ -6,8 +6,12 @@ from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from ..schema import VALENCES
+from .condition import Condition, set_n_labels
 from .initializers import zero_init
 from .spans import pool_spans
+
+Input = tuple[list[Doc], Ragged, Ragged, Ints1d] | tuple[list[Doc], Ragged, Ragged, Ints1d, Ints1d]
 
 
 def CarrierCandidateClassifier(
@@ -15,16 +19,22 @@ def CarrierCandidateClassifier(
     candidate_reducer: Model[Ragged, Floats2d],
     unit_reducer: Model[Ragged, Floats2d],
     combine: Model[Floats2d, Floats2d],
-) -> Model[tuple[list[Doc], Ragged, Ragged, Ints1d], Floats2d]:
+    condition: Condition | None = None,
+) -> Model[Input, Floats2d]:
     """One logit a candidate, shape (n_candidates, 1), the candidates of all Docs in order.
 
     The input names, besides Docs, units and candidates, the unit of each candidate: its row
-    among the units of all Docs.
+    among the units of all Docs. With a condition, it holds the valence of each unit too, int
+    (n_units,): the index of its label, -1 where nobody knows.
 
     tok2vec: the token vectors, usually a listener to the shared encoder.
     candidate_reducer, unit_reducer: pool the tokens of a candidate and of its unit.
     combine: joins both vectors, such as `Maxout`.
+    condition: joins the valences to the vectors of the units, such as
+        `spacy_valence_ec.LabelEmbedding.v1`; None to read no valence.
     """
+    if condition is not None:
+        set_n_labels(condition, len(VALENCES))
     output: Model[Floats2d, Floats2d] = Linear(nO=1, init_W=zero_init)
     return Model(
         "carrier_candidate_classifier",
@@ -35,40 +45,35 @@ def CarrierCandidateClassifier(
             pool_spans(candidate_reducer),
             pool_spans(unit_reducer),
             chain(combine, output),
+            *([condition] if condition is not None else []),
         ],
-        refs={"tok2vec": tok2vec, "output_layer": output},
+        refs={"tok2vec": tok2vec, "output_layer": output, "condition": condition},
     )
 
 
-def _init(
-    model: Model,
-    X: tuple[list[Doc], Ragged, Ragged, Ints1d] | None = None,
-    Y: Floats2d | None = None,
-) -> None:
+def _init(model: Model, X: Input | None = None, Y: Floats2d | None = None) -> None:
     if X is None:
         for layer in model.layers:
             layer.initialize()
         return
-    tok2vec, pool_candidates, pool_units, classify = model.layers
-    docs, units, candidates, unit_of = X
+    tok2vec, pool_candidates, pool_units, classify = model.layers[:4]
+    condition = model.maybe_get_ref("condition")
+    docs, units, candidates, unit_of, *valences = X
     tok2vec.initialize(X=docs)
     vectors = tok2vec.predict(docs)
     pool_candidates.initialize(X=(vectors, candidates))
     pool_units.initialize(X=(vectors, units))
-    joined = model.ops.xp.hstack(
-        [
-            pool_candidates.predict((vectors, candidates)),
-            pool_units.predict((vectors, units))[unit_of],
-        ]
-    )
+    pooled = pool_units.predict((vectors, units))
+    if condition is not None:
+        condition.initialize(X=(pooled, valences[0]))
+    joined = model.ops.xp.hstack([pool_candidates.predict((vectors, candidates)), pooled[unit_of]])
     classify.initialize(X=joined)
 
 
-def _forward(
-    model: Model, inputs: tuple[list[Doc], Ragged, Ragged, Ints1d], is_train: bool
-) -> tuple[Floats2d, Callable]:
-    tok2vec, pool_candidates, pool_units, classify = model.layers
-    docs, units, candidates, unit_of = inputs
+def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[Floats2d, Callable]:
+    tok2vec, pool_candidates, pool_units, classify = model.layers[:4]
+    condition = model.maybe_get_ref("condition")
+    docs, units, candidates, unit_of, *valences = inputs
     xp = model.ops.xp
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
     if not len(unit_of):
@@ -82,6 +87,9 @@ def _forward(
 
     pooled, backprop_candidates = pool_candidates((vectors, candidates), is_train)
     pooled_units, backprop_units = pool_units((vectors, units), is_train)
+    backprop_condition = None
+    if condition is not None:
+        pooled_units, backprop_condition = condition((pooled_units, valences[0]), is_train)
     logits, backprop_classify = classify(xp.hstack([pooled, pooled_units[unit_of]]), is_train)
 
     def backprop(d_logits: Floats2d) -> list[Doc]:
@@ -89,6 +97,8 @@ def _forward(
         n = pooled.shape[1]
         d_units = model.ops.alloc2f(*pooled_units.shape)
         model.ops.scatter_add(d_units, unit_of, d_joined[:, n:])
+        if backprop_condition is not None:
+            d_units, _ = backprop_condition(d_units)
         d_vectors = backprop_candidates(xp.ascontiguousarray(d_joined[:, :n]))
         for total, through_units in zip(d_vectors, backprop_units(d_units), strict=True):
             total += through_units

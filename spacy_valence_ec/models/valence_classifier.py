@@ -4,11 +4,16 @@ from collections.abc import Callable
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, chain, with_array
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d, Ints1d, Ragged
 
+from .condition import Condition, set_n_labels
 from .empty import skip_when_empty
 from .initializers import zero_init
 from .spans import pool_spans, span_lengths
+
+Input = tuple[list[Doc], Ragged] | tuple[list[Doc], Ragged, Ints1d]
+
+N_MARKS = 2  # of the condition: a token outside of all carriers, a token of a carrier
 
 
 def ValenceClassifier(
@@ -17,8 +22,12 @@ def ValenceClassifier(
     context: Model[list[Floats2d], list[Floats2d]] | None = None,
     wide: Model[tuple[list[Doc], Ragged], Floats2d] | None = None,
     nO: int | None = None,
-) -> Model[tuple[list[Doc], Ragged], Floats2d]:
+    condition: Condition | None = None,
+) -> Model[Input, Floats2d]:
     """Logits of shape (n_units, nO), the units of all Docs in order.
+
+    With a condition the input holds, besides Docs and units, the mark of each token of all Docs,
+    int (n_tokens,): 1 in a carrier, 0 elsewhere, -1 where nobody knows.
 
     tok2vec: the token vectors, usually a listener to the shared encoder.
     reducer: pools the tokens of a unit, such as `spacy.mean_max_reducer.v1`.
@@ -28,29 +37,33 @@ def ValenceClassifier(
     wide: a model of its own of Docs and units, whose logits are added, such as
         `spacy_valence_ec.UnitNgrams.v1`; None for no further one.
     nO: number of labels, set from the data.
+    condition: joins the marks to the token vectors, before these are pooled, such as
+        `spacy_valence_ec.LabelEmbedding.v1`; None to read no carriers.
     """
+    if condition is not None:
+        set_n_labels(condition, N_MARKS)
     output: Model[Floats2d, Floats2d] = Linear(nO=nO, init_W=zero_init)
     classify: Model[list[Floats2d], list[Floats2d]] = with_array(output)
     if context is not None:
         classify = chain(context, classify)
     classify = skip_when_empty(classify, output)
     pool = pool_spans(reducer)
-    model: Model[tuple[list[Doc], Ragged], Floats2d] = Model(
+    further = [layer for layer in (wide, condition) if layer is not None]
+    model: Model[Input, Floats2d] = Model(
         "valence_classifier",
         _forward,
         init=_init,
-        layers=[tok2vec, pool, classify, *([wide] if wide is not None else [])],
+        layers=[tok2vec, pool, classify, *further],
         dims={"nO": nO},
-        refs={"tok2vec": tok2vec, "output_layer": output, "wide": wide},
+        refs={"tok2vec": tok2vec, "output_layer": output, "wide": wide, "condition": condition},
     )
     return model
 
 
-def _init(
-    model: Model, X: tuple[list[Doc], Ragged] | None = None, Y: Floats2d | None = None
-) -> None:
+def _init(model: Model, X: Input | None = None, Y: Floats2d | None = None) -> None:
     tok2vec, pool, classify = model.layers[:3]
     wide = model.maybe_get_ref("wide")
+    condition = model.maybe_get_ref("condition")
     output = model.get_ref("output_layer")
     if Y is not None and output.has_dim("nO") is None:
         output.set_dim("nO", Y.shape[1])
@@ -58,26 +71,32 @@ def _init(
         for layer in model.layers:
             layer.initialize()
     else:
-        docs, units = X
+        docs, units, *marks = X
         tok2vec.initialize(X=docs)
         vectors = tok2vec.predict(docs)
+        if condition is not None:
+            condition.initialize(X=(model.ops.flatten(vectors), marks[0]))
         pool.initialize(X=(vectors, units))
         pooled = pool.predict((vectors, units))
         classify.initialize(X=model.ops.unflatten(pooled, units.lengths))
         if wide is not None:
-            wide.initialize(X=X, Y=Y)
+            wide.initialize(X=(docs, units), Y=Y)
     if output.has_dim("nO"):
         model.set_dim("nO", output.get_dim("nO"))
 
 
-def _forward(
-    model: Model, inputs: tuple[list[Doc], Ragged], is_train: bool
-) -> tuple[Floats2d, Callable]:
+def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[Floats2d, Callable]:
     tok2vec, pool, classify = model.layers[:3]
     wide = model.maybe_get_ref("wide")
-    docs, units = inputs
+    condition = model.maybe_get_ref("condition")
+    docs, units, *marks = inputs
     lengths = span_lengths(units)
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
+    n_tokens = model.ops.asarray1i([len(array) for array in vectors])
+    backprop_condition = None
+    if condition is not None and n_tokens.sum():
+        marked, backprop_condition = condition((model.ops.flatten(vectors), marks[0]), is_train)
+        vectors = model.ops.unflatten(marked, n_tokens)
     pooled, backprop_pool = pool((vectors, units), is_train)
     logits, backprop_classify = classify(
         model.ops.unflatten(pooled, model.ops.asarray1i(lengths)), is_train
@@ -86,7 +105,7 @@ def _forward(
     flat = model.ops.flatten(logits)
     backprop_wide = None
     if wide is not None and len(flat):
-        wide_logits, backprop_wide = wide(inputs, is_train)
+        wide_logits, backprop_wide = wide((docs, units), is_train)
         flat = flat + wide_logits
 
     def backprop(d_logits: Floats2d) -> list[Doc]:
@@ -94,6 +113,10 @@ def _forward(
             backprop_wide(d_logits)
         d_narratives = model.ops.unflatten(d_logits, model.ops.asarray1i(lengths))
         d_pooled = model.ops.flatten(backprop_classify(d_narratives))
-        return backprop_tok2vec(backprop_pool(d_pooled))
+        d_vectors = backprop_pool(d_pooled)
+        if backprop_condition is not None:
+            d_marked, _ = backprop_condition(model.ops.flatten(d_vectors))
+            d_vectors = model.ops.unflatten(d_marked, n_tokens)
+        return backprop_tok2vec(d_vectors)
 
     return flat, backprop

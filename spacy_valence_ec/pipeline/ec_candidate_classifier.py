@@ -7,13 +7,14 @@ from spacy import Vocab
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 from thinc.api import Model, to_numpy
-from thinc.types import Floats2d, Ints1d, Ragged
+from thinc.types import Floats2d, Ragged
 
 from ..alignment import aligned_spans
 from ..metrics import shares_content
 from ..models.spans import group_offsets, ragged_offsets
 from ..schema import EC_CANDIDATES_KEY, EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR
 from ..suggesters import content_mask
+from .condition import GOLD, Rate
 from .ec_tagger import WITHOUT, CarrierPipe
 from .fu_segmenter import sigmoid
 from .head import SAMPLE_SIZE, ClassWeights
@@ -40,10 +41,19 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
         threshold: float = 0.5,
         loss_weight: float = 1.0,
         class_weights: ClassWeights = None,
+        condition_source: str = GOLD,
+        gold_rate: Rate = 0.5,
         scorer: Callable | None = None,
     ):
         super().__init__(
-            vocab, model, name, loss_weight=loss_weight, scorer=scorer, class_weights=class_weights
+            vocab,
+            model,
+            name,
+            loss_weight=loss_weight,
+            class_weights=class_weights,
+            condition_source=condition_source,
+            gold_rate=gold_rate,
+            scorer=scorer,
         )
         self.suggester = suggester
         self.threshold = threshold
@@ -60,25 +70,32 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
             for units, spans in zip(all_units, np.split(offsets, ends), strict=True)
         ]
 
-    def model_input(self, docs: Sequence[Doc]) -> tuple[list[Doc], Ragged, Ragged, Ints1d]:
-        """Raises: ValenceECError V001 and V014, as `unit_offsets`."""
-        return self._model_input(docs, self.candidates(docs))
+    def model_input(
+        self, docs: Sequence[Doc], conditions: Sequence[np.ndarray] | None = None
+    ) -> tuple:
+        """Raises: ValenceECError V001 and V014, as `unit_offsets`; V020 for a Doc without the
+        valences that the model reads."""
+        return self._model_input(docs, self.candidates(docs), conditions)
 
     def _model_input(
-        self, docs: Sequence[Doc], candidates: Sequence[np.ndarray]
-    ) -> tuple[list[Doc], Ragged, Ragged, Ints1d]:
+        self,
+        docs: Sequence[Doc],
+        candidates: Sequence[np.ndarray],
+        conditions: Sequence[np.ndarray] | None = None,
+    ) -> tuple:
         ops = self.model.ops
         units = [group_offsets(doc, FU_KEY) for doc in docs]
         first_units = np.cumsum([0, *(len(spans) for spans in units)])[:-1]
         unit_of = [
             spans[:, 2] + first for spans, first in zip(candidates, first_units, strict=True)
         ]
-        return (
+        inputs = (
             list(docs),
             ragged_offsets(units, ops),
             ragged_offsets([spans[:, :2] for spans in candidates], ops),
             ops.asarray1i(np.concatenate([np.zeros(0, dtype="int32"), *unit_of]).tolist()),
         )
+        return self.with_condition(inputs, docs, conditions)
 
     def predict(self, docs: Iterable[Doc]) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each Doc its candidates, int32 (n, 3) as in `candidates`, and their

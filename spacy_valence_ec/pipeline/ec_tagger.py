@@ -1,6 +1,6 @@
 """`ec_tagger`: the emotion carriers of each functional unit, from its tokens."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 import numpy as np
 from spacy import Language
@@ -14,6 +14,7 @@ from ..errors import Errors, ValenceECError
 from ..models.bio import B, Chains, I, O, spans_of_tags
 from ..models.spans import group_offsets
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR
+from .condition import gold_valences, valences_of
 from .head import SAMPLE_SIZE, Head
 
 WITHOUT = "none"  # the class of a unit (a candidate) without a carrier
@@ -51,6 +52,8 @@ dropout = 0.0
         "threshold": 0.5,
         "loss_weight": 1.0,
         "class_weights": None,
+        "condition_source": "gold",
+        "gold_rate": 0.5,
         "scorer": {"@scorers": "spacy_valence_ec.ec_scorer.v1"},
     },
     default_score_weights={
@@ -78,6 +81,8 @@ def make_ec_tagger(
     threshold: float,
     loss_weight: float,
     class_weights: dict[str, float] | str | None,
+    condition_source: str,
+    gold_rate: float | Generator,
     scorer: Callable | None,
 ) -> "CarrierPipe":
     """Construct an `EmotionCarrierTagger`, or, with a suggester, the paper's
@@ -91,8 +96,13 @@ def make_ec_tagger(
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
     class_weights: of the units (with a suggester: candidates) that hold a carrier, "EC", and of
         those that do not, "none"; "balanced"; or null.
+    condition_source: where a model with a condition takes the valence of the units from in
+        training: "gold", "predicted" (by a `valence_classifier` among
+        `training.annotating_components`) or "mix".
+    gold_rate: with "mix", the probability that a Doc is read with its gold valences: a number, or
+        a schedule over the batches such as `decaying.v1`.
 
-    Raises: ValenceECError V009 if model and setting do not fit.
+    Raises: ValenceECError V009 if model and setting do not fit, V022 for another source or rate.
     """
     from .ec_candidate_classifier import EmotionCarrierCandidateClassifier
 
@@ -111,6 +121,8 @@ def make_ec_tagger(
             name,
             loss_weight=loss_weight,
             class_weights=class_weights,
+            condition_source=condition_source,
+            gold_rate=gold_rate,
             scorer=scorer,
         )
     return EmotionCarrierCandidateClassifier(
@@ -121,16 +133,26 @@ def make_ec_tagger(
         threshold=threshold,
         loss_weight=loss_weight,
         class_weights=class_weights,
+        condition_source=condition_source,
+        gold_rate=gold_rate,
         scorer=scorer,
     )
 
 
 class CarrierPipe(Head):
-    """What both carrier components share: the label, the classes and how they write."""
+    """What both carrier components share: the label, the classes and how they write; and that,
+    with a condition, they are the second of two steps and read the labels of
+    `doc.spans["fu"]`."""
 
     default_name = "ec_tagger"
     labels = (EC_LABEL,)
     classes = (WITHOUT, EC_LABEL)
+
+    def given_condition(self, doc: Doc) -> np.ndarray:
+        return valences_of(doc, self.name)
+
+    def gold_condition(self, example: Example) -> np.ndarray:
+        return gold_valences(example)
 
     def set_carriers(
         self, doc: Doc, carriers: Sequence[tuple[int, int]], scores: np.ndarray

@@ -106,7 +106,9 @@ class FunctionalUnitSegmenter(Head):
         )
         self.threshold = threshold
 
-    def model_input(self, docs: Sequence[Doc]) -> list[Doc]:
+    def model_input(
+        self, docs: Sequence[Doc], conditions: Sequence[np.ndarray] | None = None
+    ) -> list[Doc]:
         return list(docs)
 
     def predict(self, docs: Iterable[Doc]) -> list[np.ndarray]:

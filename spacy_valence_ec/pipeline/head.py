@@ -18,6 +18,7 @@ from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..extensions import install_extensions
 from ..models.spans import group_offsets, ragged_offsets
 from ..schema import FU_KEY
+from .condition import GOLD, ConditionSource, Rate
 from .gradients import check_gradient_route
 from .units import preset_gold_units
 from .workers import single_thread_in_worker
@@ -34,6 +35,13 @@ class Head(TrainablePipe):
     A subclass gives `predict`, `set_annotations`, `get_loss` and `initialize_labels`, and, where
     its model reads or gives something else, `model_input` and `sample_output`; `update` and
     `initialize` are the same for all.
+
+    A head whose model has a condition is the second of two steps: it reads what the first one
+    left on the Doc. In training, `condition_source` says where that comes from: "gold" is the
+    reference (teacher forcing), "predicted" the Doc, which an annotating component has to fill,
+    "mix" for each Doc one of both, drawn anew in each step; `gold_rate` is the probability of
+    gold then, a number or a thinc schedule over the batches. Gold is read by `update` alone,
+    never by `predict`.
     """
 
     default_name: str
@@ -47,6 +55,8 @@ class Head(TrainablePipe):
         *,
         loss_weight: float = 1.0,
         class_weights: ClassWeights = None,
+        condition_source: str = GOLD,
+        gold_rate: Rate = 0.5,
         scorer: Callable | None = None,
     ):
         install_extensions()
@@ -56,6 +66,7 @@ class Head(TrainablePipe):
         self.loss_weight = loss_weight
         self.scorer = scorer
         self.class_weights = class_weights
+        self.condition_source = ConditionSource(self.name, condition_source, gold_rate)
         self.cfg: dict[str, Any] = {"class_weights": None}
 
     def __call__(self, doc: Doc) -> Doc:
@@ -67,12 +78,57 @@ class Head(TrainablePipe):
         single_thread_in_worker()
         yield from super().pipe(stream, batch_size=batch_size)
 
-    def model_input(self, docs: Sequence[Doc]) -> Any:
-        """What the model reads: the Docs and the offsets of their units.
+    def model_input(
+        self, docs: Sequence[Doc], conditions: Sequence[np.ndarray] | None = None
+    ) -> Any:
+        """What the model reads: the Docs, the offsets of their units and, with a condition, the
+        labels of the first step.
 
-        Raises: ValenceECError V001 and V014, as `unit_offsets`.
+        conditions: these labels, one array a Doc; None for those on the Docs.
+
+        Raises: ValenceECError V001 and V014, as `unit_offsets`; V020 or V021 for a Doc that lacks
+        the labels.
         """
-        return list(docs), ragged_offsets(self.unit_offsets(docs), self.model.ops)
+        units = ragged_offsets(self.unit_offsets(docs), self.model.ops)
+        return self.with_condition((list(docs), units), docs, conditions)
+
+    @property
+    def is_conditioned(self) -> bool:
+        """Whether this is the second of two steps."""
+        return self.model.maybe_get_ref("condition") is not None
+
+    def given_condition(self, doc: Doc) -> np.ndarray:
+        """The labels of the first step on a Doc, int, one a row that the model conditions on.
+
+        Raises: ValenceECError V020 or V021 where they are missing.
+        """
+        raise NotImplementedError
+
+    def gold_condition(self, example: Example) -> np.ndarray:
+        """The gold ones, in the tokens and units of `example.predicted`; -1 where unknown."""
+        raise NotImplementedError
+
+    def with_condition(
+        self, inputs: tuple, docs: Sequence[Doc], conditions: Sequence[np.ndarray] | None
+    ) -> tuple:
+        """`inputs`, and behind them the labels of the first step where the model reads them."""
+        if not self.is_conditioned:
+            return inputs
+        if conditions is None:
+            conditions = [self.given_condition(doc) for doc in docs]
+        labels: Any = np.concatenate([np.zeros(0, dtype=int), *conditions]).astype("int32")
+        return (*inputs, self.model.ops.asarray1i(labels))
+
+    def training_conditions(self, examples: Sequence[Example]) -> list[np.ndarray]:
+        """The labels of the first step for a step of the training, by `condition_source`."""
+        self.unit_offsets([example.predicted for example in examples])  # its errors come first
+        self.condition_source.next_batch()
+        return [
+            self.gold_condition(example)
+            if self.condition_source.draws_gold()
+            else self.given_condition(example.predicted)
+            for example in examples
+        ]
 
     def update(
         self,
@@ -95,7 +151,8 @@ class Head(TrainablePipe):
         set_dropout_rate(self.model, drop)
         docs = [example.predicted for example in examples]
         level_empty_docs(find_listener(self.model))
-        scores, backprop = self.model.begin_update(self.model_input(docs))
+        conditions = self.training_conditions(examples) if self.is_conditioned else None
+        scores, backprop = self.model.begin_update(self.model_input(docs, conditions))
         with np.errstate(invalid="ignore", over="ignore"):
             loss, d_scores = self.get_loss(examples, scores)
         if not math.isfinite(loss):
@@ -132,7 +189,12 @@ class Head(TrainablePipe):
             doc = example.predicted.copy()
             preset_gold_units(doc, example)
             docs.append(doc)
-        self.model.initialize(X=self.model_input(docs), Y=self.sample_output(docs))
+        conditions = None
+        if self.is_conditioned:
+            pairs = zip(docs, sample, strict=True)
+            conditions = [self.gold_condition(Example(doc, eg.reference)) for doc, eg in pairs]
+        inputs = self.model_input(docs, conditions)
+        self.model.initialize(X=inputs, Y=self.sample_output(docs))
 
     def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
         """Read all the examples once for labels and weights; give back a sample of annotated

@@ -1,6 +1,6 @@
 """`valence_classifier`: negative, neutral or positive, for each functional unit."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 import numpy as np
 from spacy import Language, Vocab
@@ -9,12 +9,10 @@ from spacy.training import Example
 from thinc.api import Config, Model
 from thinc.types import Floats2d
 
-from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
-from ..models.spans import group_offsets
 from ..schema import FU_KEY, LABELS_ATTR, SCORES_ATTR, VALENCES
+from .condition import GOLD, Rate, carrier_marks_of, gold_carrier_marks, gold_valences
 from .head import SAMPLE_SIZE, ClassWeights, Head
-from .units import best_overlap
 
 DEFAULT_MODEL = """
 [model]
@@ -48,6 +46,8 @@ depth = 1
         "loss_weight": 1.0,
         "class_weights": None,
         "label_smoothing": 0.0,
+        "condition_source": "gold",
+        "gold_rate": 0.5,
         "scorer": {"@scorers": "spacy_valence_ec.valence_scorer.v1"},
     },
     default_score_weights={
@@ -62,6 +62,8 @@ def make_valence_classifier(
     loss_weight: float,
     class_weights: dict[str, float] | str | None,
     label_smoothing: float,
+    condition_source: str,
+    gold_rate: float | Generator,
     scorer: Callable | None,
 ) -> "ValenceClassifier":
     """Construct a `ValenceClassifier`.
@@ -71,8 +73,12 @@ def make_valence_classifier(
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
     class_weights: of the labels, "balanced", or null.
     label_smoothing: share of the target that is spread over all labels, from 0 to less than 1.
+    condition_source: where a model with a condition takes the carriers from in training: "gold",
+        "predicted" (by an `ec_tagger` among `training.annotating_components`) or "mix".
+    gold_rate: with "mix", the probability that a Doc is read with its gold carriers: a number, or
+        a schedule over the batches such as `decaying.v1`.
 
-    Raises: ValenceECError V015 for another share.
+    Raises: ValenceECError V015 for another share, V022 for another source or rate.
     """
     return ValenceClassifier(
         nlp.vocab,
@@ -81,6 +87,8 @@ def make_valence_classifier(
         loss_weight=loss_weight,
         class_weights=class_weights,
         label_smoothing=label_smoothing,
+        condition_source=condition_source,
+        gold_rate=gold_rate,
         scorer=scorer,
     )
 
@@ -91,6 +99,9 @@ class ValenceClassifier(Head):
 
     In training, a predicted unit learns the valence of the gold unit that shares most of its
     tokens.
+
+    A model with a condition reads the carriers in `doc.spans["ec"]`: then this is the second of
+    two steps.
     """
 
     default_name = "valence_classifier"
@@ -105,14 +116,29 @@ class ValenceClassifier(Head):
         loss_weight: float = 1.0,
         class_weights: ClassWeights = None,
         label_smoothing: float = 0.0,
+        condition_source: str = GOLD,
+        gold_rate: Rate = 0.5,
         scorer: Callable | None = None,
     ):
         super().__init__(
-            vocab, model, name, loss_weight=loss_weight, class_weights=class_weights, scorer=scorer
+            vocab,
+            model,
+            name,
+            loss_weight=loss_weight,
+            class_weights=class_weights,
+            condition_source=condition_source,
+            gold_rate=gold_rate,
+            scorer=scorer,
         )
         if not 0.0 <= label_smoothing < 1.0:
             raise ValenceECError(Errors.V015.format(name=self.name, value=label_smoothing))
         self.label_smoothing = label_smoothing
+
+    def given_condition(self, doc: Doc) -> np.ndarray:
+        return carrier_marks_of(doc, self.name)
+
+    def gold_condition(self, example: Example) -> np.ndarray:
+        return gold_carrier_marks(example)
 
     def predict(self, docs: Iterable[Doc]) -> np.ndarray:
         """P(label) of the units of all Docs in order, float32 (n_units, 3)."""
@@ -140,7 +166,7 @@ class ValenceClassifier(Head):
         """Cross-entropy with the smoothed target, the weighted mean over the units that have a gold
         valence, and its gradient by the logits."""
         target = np.concatenate(
-            [np.zeros(0, dtype=int), *(gold_valences(self, example) for example in examples)]
+            [np.zeros(0, dtype=int), *(gold_valences(example) for example in examples)]
         )
         known = target >= 0
         weights = np.zeros(len(target), dtype="float32")
@@ -176,13 +202,3 @@ class ValenceClassifier(Head):
 
     def sample_output(self, docs: Sequence[Doc]) -> Floats2d:
         return self.model.ops.alloc2f(1, len(self.labels))
-
-
-def gold_valences(pipe: ValenceClassifier, example: Example) -> np.ndarray:
-    """Index of the gold label of each unit of `example.predicted`, int (n_units,); -1 where
-    nothing is annotated."""
-    units = group_offsets(example.predicted, FU_KEY)
-    gold = aligned_spans(example, FU_KEY)
-    index = best_overlap(units, gold, len(example.predicted))
-    labels = [pipe.labels.index(label) if label else -1 for _, _, label in gold]
-    return np.asarray([labels[i] if i >= 0 else -1 for i in index], dtype=int)

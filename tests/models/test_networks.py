@@ -11,6 +11,7 @@ from thinc.api import Linear, Model, NumpyOps
 from thinc.types import Ragged
 
 from spacy_valence_ec.models.blocks import BlockwiseEncoder
+from spacy_valence_ec.models.condition import LabelEmbedding
 from spacy_valence_ec.models.ec_candidates import CarrierCandidateClassifier
 from spacy_valence_ec.models.ec_tagger import CarrierTagger, _join
 from spacy_valence_ec.models.empty import skip_when_empty
@@ -97,7 +98,35 @@ def candidate_classifier() -> Model:
     return CarrierCandidateClassifier(vectors_in(), reducer(), reducer(), combine())
 
 
-def network_input(build: Callable[[], Model], vectors: list[np.ndarray]) -> Any:
+def classifier_on_carriers() -> Model:
+    return ValenceClassifier(vectors_in(), reducer(), nO=3, condition=LabelEmbedding())
+
+
+def tagger_on_valence() -> Model:
+    return CarrierTagger(vectors_in(), reducer(), combine(), condition=LabelEmbedding())
+
+
+def candidate_classifier_on_valence() -> Model:
+    return CarrierCandidateClassifier(
+        vectors_in(), reducer(), reducer(), combine(), condition=LabelEmbedding()
+    )
+
+
+# What each network without a condition reads, and the labels of the first step. -1: unknown.
+CONDITIONED = {
+    classifier_on_carriers: (classifier, [0, 1, 1, 0, 0, 0, -1, *[1] * 4, 0, 1, 1]),
+    tagger_on_valence: (tagger, [2, -1, 0]),
+    candidate_classifier_on_valence: (candidate_classifier, [1, 2, -1]),
+}
+
+
+def network_input(
+    build: Callable[[], Model], vectors: list[np.ndarray], labels: list[int] | None = None
+) -> Any:
+    if build in CONDITIONED:
+        plain, default = CONDITIONED[build]
+        given = default if labels is None else labels
+        return (*network_input(plain, vectors), np.asarray(given, dtype="i"))
     if build is segmenter:
         return vectors
     if build is candidate_classifier:
@@ -106,6 +135,10 @@ def network_input(build: Callable[[], Model], vectors: list[np.ndarray]) -> Any:
 
 
 def empty_input(build: Callable[[], Model], vectors: list[np.ndarray]) -> Any:
+    if build in CONDITIONED:
+        n_tokens = sum(map(len, vectors)) if build is classifier_on_carriers else 0
+        labels = np.zeros(n_tokens, dtype="i")
+        return (*empty_input(CONDITIONED[build][0], vectors), labels)
     nothing = ragged([[]] * len(vectors))
     if build is segmenter:
         return vectors
@@ -127,7 +160,7 @@ def flat(Y: Any) -> np.ndarray:
     return np.concatenate(Y).astype("float64") if isinstance(Y, list) else Y.astype("float64")
 
 
-NETWORKS = [segmenter, classifier, wide_classifier, tagger, candidate_classifier]
+NETWORKS = [segmenter, classifier, wide_classifier, tagger, candidate_classifier, *CONDITIONED]
 
 
 @pytest.mark.parametrize("build", NETWORKS)
@@ -180,14 +213,50 @@ def test_batches_without_anything(build: Callable[[], Model], lengths: tuple[int
     model = ready(build(), network_input(build, arrays()))
     vectors = [np.ones((n, WIDTH), dtype="float32") for n in lengths]
     Y, backprop = model(empty_input(build, vectors), is_train=True)
-    if build in (classifier, wide_classifier, candidate_classifier):
-        assert Y.shape == (0, 1 if build is candidate_classifier else 3)
+    plain = CONDITIONED[build][0] if build in CONDITIONED else build
+    if plain in (classifier, wide_classifier, candidate_classifier):
+        assert Y.shape == (0, 1 if plain is candidate_classifier else 3)
     else:
         assert [len(array) for array in Y] == list(lengths)
     dY = [np.zeros_like(y) for y in Y] if isinstance(Y, list) else Y
     d_vectors = backprop(dY)
     assert [d.shape for d in d_vectors] == [v.shape for v in vectors]
     assert not any(d.any() for d in d_vectors)
+
+
+@pytest.mark.parametrize("build", CONDITIONED)
+def test_gradient_of_the_embedding_of_each_label(build: Callable[[], Model]) -> None:
+    """By finite differences; an unknown label has no vector, and without any known one the network
+    is that without a condition."""
+    vectors = arrays()
+    _, labels = CONDITIONED[build]
+    model = ready(build(), network_input(build, vectors))
+    embedding = model.get_ref("condition")
+    Y, backprop = model(network_input(build, vectors), is_train=True)
+    dY = [np.ones_like(y) for y in Y] if isinstance(Y, list) else np.ones_like(Y)
+    backprop(dY)
+    gradient = np.array(embedding.get_grad("E"))
+    kept = embedding.get_param("E").copy()
+    n_labels = 2 if build is classifier_on_carriers else 3
+    assert kept.shape == (n_labels, WIDTH if build is classifier_on_carriers else 4)
+    for index in np.ndindex(*kept.shape):
+
+        def output(eps: float) -> float:
+            moved = kept.copy()
+            moved[index] += eps  # noqa: B023
+            embedding.set_param("E", moved)
+            return float(flat(model.predict(network_input(build, vectors))).sum())
+
+        assert slope(output, 1e-3) == pytest.approx(gradient[index], abs=0.02, rel=0.02)
+    known = sorted({label for label in labels if label >= 0})
+    assert np.abs(gradient[known]).max(axis=1).min() > 1e-3
+
+    embedding.set_param("E", kept)
+    unknown = network_input(build, vectors, [-1] * len(labels))
+    assert np.abs(flat(model.predict(unknown)) - flat(Y)).max() > 0.01
+    embedding.set_param("E", np.zeros_like(kept))
+    none = flat(model.predict(network_input(build, vectors)))
+    np.testing.assert_allclose(flat(model.predict(unknown)), none, atol=1e-6)
 
 
 def test_pooling_reads_each_span_and_nothing_else() -> None:
