@@ -13,9 +13,9 @@ from spacy.training import Example
 
 from ..errors import Errors, ValenceECError
 from ..evaluation import Evaluation, evaluate_with_examples
-from ..first_step import Confusions, Noise
 from ..first_step import ORACLE as GOLD
 from ..first_step import PREDICTED as OWN
+from ..first_step import Confusions, Noise
 from ..schema import Narrative
 
 PREDICTED, ORACLE, NOISE = "predicted", "oracle", "noise"
