@@ -333,7 +333,10 @@ def shrunk_config(base: Path | None = None, setting: str = "joint", **options: A
     encoder = components.get("tok2vec_second", components["tok2vec"])["model"]["tok2vec"]
     encoder["embed"].update(attrs=["NORM", "SHAPE"], rows=[300, 100])
     encoder["encode"]["encode"]["depth"] = 1
-    config["components"]["valence_classifier"]["model"]["wide"]["length"] = 1024
+    # A single task on carriers has none, and a second step takes that of the first.
+    valence = components.get("valence_classifier", {}).get("model")
+    if valence is not None:
+        valence["wide"]["length"] = 1024
     if base is None:
         encoder["embed"]["include_static_vectors"] = False
         return without_base(config)

@@ -154,7 +154,8 @@ def test_the_workflows_would_run(
     assert result.exit_code == 0, result.output
     assert "Missing dependency specified by command 'validate'" not in result.output
     for value in options[1::2]:
-        assert f" {value} " in " ".join(result.output.split())
+        # Some are the end of a name, as in generative-joint.
+        assert re.search(rf"[ -]{re.escape(value)} ", " ".join(result.output.split()))
 
 
 def test_the_two_commands_are_found_by_ci() -> None:
