@@ -288,7 +288,7 @@ def _read_extended(folder: Path, name: str, kind: str, message: str) -> Config:
 
 def _read(folder: Path, name: str, message: str) -> Config:
     path = folder / f"{name}.cfg"
-    if not path.is_file():
+    if Path(name).name != name or not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.cfg"))) or "none"
         raise ValenceECError(message.format(name=name, known=known, folder=folder))
     # Uninterpolated: the references to the other half are resolved after the merge.

@@ -25,7 +25,7 @@ def prepare(
         "corpus/silver.jsonl"
     ),
     setting: Annotated[
-        str, typer.Option(help="A file of configs/pretraining: its [text.repeats] are followed.")
+        str, typer.Option(help="A file of configs/pretraining: its section text.repeats is followed.")
     ] = "mini",
     skip_invalid: SkipInvalid = False,
     configs: Annotated[
