@@ -25,7 +25,7 @@ def prepare(
         "corpus/silver.jsonl"
     ),
     setting: Annotated[
-        str, typer.Option(help="A file of configs/pretraining: its section text.repeats is followed.")
+        str, typer.Option(help="A file of configs/pretraining, for its text.repeats.")
     ] = "mini",
     skip_invalid: SkipInvalid = False,
     configs: Annotated[
