@@ -19,7 +19,6 @@ import spacy
 from spacy import Language, registry
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Ragged, get_current_ops
 
 from spacy_valence_ec.base.treebank import read_treebank
 from spacy_valence_ec.corpus.docs import narrative_to_doc
@@ -41,14 +40,6 @@ def accuracy(nlp: Language, docs: list[Doc]) -> float:
     return float(scores["pos_acc"])
 
 
-def annotated(docs: list[Doc], *, ops: Any = None) -> Ragged:
-    """The candidates that somebody annotated, as a suggester gives them."""
-    ops = ops or get_current_ops()
-    groups = [doc.spans[EC_CANDIDATES_KEY] for doc in docs]
-    rows = [(span.start, span.end) for group in groups for span in group]
-    return Ragged(ops.asarray(rows, dtype="i"), ops.asarray1i([len(group) for group in groups]))
-
-
 def coverage(nlp: Language, path: Path) -> dict[str, dict[str, float | None]]:
     plain, tagged = [], []
     tagger: Any = nlp.get_pipe("morphologizer")
@@ -62,7 +53,8 @@ def coverage(nlp: Language, path: Path) -> dict[str, dict[str, float | None]]:
         "n-grams of 1 to 4": candidate_coverage(plain, ngrams),
     }
     if all(EC_CANDIDATES_KEY in doc.spans for doc in plain):
-        found["gold"] = candidate_coverage(plain, annotated)
+        preset: Callable = registry.misc.get("spacy.preset_spans_suggester.v1")(EC_CANDIDATES_KEY)
+        found["gold"] = candidate_coverage(plain, preset)
     return found
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
+from spacy.util import load_model, set_dot_to_object
 from thinc.api import Config
 
 from spacy_valence_ec.base.assets import sha256
@@ -112,11 +113,7 @@ def composed(backbone: str, overrides: Overrides, seed: int, corpus: Path) -> Co
         ]
         config["backbone"]["width"] = config["backbone"]["encoder_width"]
     for path, value in changes.items():
-        section: Any = config
-        *parents, name = path.split(".")
-        for parent in parents:
-            section = section[parent]
-        section[name] = value
+        set_dot_to_object(config, path, value)
     return Config().from_str(config.to_str()).interpolate()
 
 
@@ -126,9 +123,8 @@ def measure(config: Config, data: Path) -> dict[str, float | int | None]:
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
         trained, best = train(nlp, Path(folder), stdout=nowhere, stderr=nowhere)
         seconds = time.perf_counter() - start
-        from spacy import load
-
-        found = evaluate(load(best or trained), read_narratives(data).narratives)
+        nlp = load_model(best) if best else trained
+        found = evaluate(nlp, read_narratives(data).narratives)
     return {**found, "seconds_to_train": seconds}
 
 

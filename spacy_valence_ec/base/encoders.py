@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import Errors, ValenceECError
+from .assets import ASSETS
 
 GROUP = "spacy_valence_ec_models"
 MODELS = ("mini", "mini-gpt")
 
-ASSETS = Path(__file__).parent / "assets"
 PRETRAINED = Path("training") / "pretrain"  # what the project command `pretrain` makes
 CONFIG = "config.json"
 

@@ -233,14 +233,11 @@ def composed(run: Run, plan: Plan, configs: Path, gpu: int = -1) -> Config:
     if plan.lang != "it":
         _without_italian(config, plan.lang)
     for path, value in plan.overrides.items():
-        section: Any = config
-        *parents, name = path.split(".")
-        for parent in parents:
-            section = section.get(parent) if isinstance(section, dict) else None
-        if not isinstance(section, dict):
+        try:
+            util.set_dot_to_object(config, path, value)
+        except KeyError as error:
             why = f"the config of '{run.setting}' has no section for '{path}'"
-            raise ValenceECError(Errors.E002.format(path="[plan.overrides]", why=why))
-        section[name] = value
+            raise ValenceECError(Errors.E002.format(path="[plan.overrides]", why=why)) from error
     return config
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from spacy import Vocab
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ragged
@@ -12,8 +12,9 @@ from thinc.types import Floats2d, Ragged
 from ..alignment import aligned_spans
 from ..metrics import shares_content
 from ..models.spans import group_offsets, ragged_offsets
-from ..schema import EC_CANDIDATES_KEY, EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR
+from ..schema import EC_KEY, EC_LABEL, FU_KEY
 from ..suggesters import content_mask
+from .annotations import set_judgments
 from .condition import GOLD, Rate
 from .ec_tagger import WITHOUT, CarrierPipe
 from .fu_segmenter import sigmoid
@@ -112,19 +113,7 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
         self, docs: Iterable[Doc], scores: Sequence[tuple[np.ndarray, np.ndarray]]
     ) -> None:
         for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
-            accepted = probabilities >= self.threshold
-            doc.spans[EC_CANDIDATES_KEY] = SpanGroup(
-                doc,
-                name=EC_CANDIDATES_KEY,
-                spans=[
-                    Span(doc, int(start), int(end), label=EC_LABEL if positive else "")
-                    for (start, end, _), positive in zip(candidates, accepted, strict=True)
-                ],
-                attrs={SCORES_ATTR: probabilities.astype("float32")},
-            )
-            chosen = without_overlap(candidates, probabilities, accepted)
-            carriers = [(int(start), int(end)) for start, end, _ in candidates[chosen]]
-            self.set_carriers(doc, carriers, probabilities[chosen])
+            set_judgments(doc, candidates, probabilities, self.threshold)
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
         """Binary cross-entropy, the weighted mean over the candidates of annotated examples, and
@@ -168,19 +157,3 @@ def gold_judgments(example: Example, candidates: np.ndarray) -> np.ndarray:
         ],
         dtype=int,
     )
-
-
-def without_overlap(
-    candidates: np.ndarray, probabilities: np.ndarray, accepted: np.ndarray
-) -> list[int]:
-    """Indices, in order of the text, of the accepted candidates that no more probable accepted
-    one overlaps."""
-    taken: set[int] = set()
-    chosen = []
-    rows = np.flatnonzero(accepted)
-    for row in sorted(rows, key=lambda i: (-probabilities[i], candidates[i][0], candidates[i][1])):
-        tokens = range(int(candidates[row][0]), int(candidates[row][1]))
-        if taken.isdisjoint(tokens):
-            taken.update(tokens)
-            chosen.append(int(row))
-    return sorted(chosen, key=lambda i: int(candidates[i][0]))

@@ -4,17 +4,17 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 
 import numpy as np
 from spacy import Language
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, Model
 from thinc.types import Floats2d
 
-from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
 from ..models.bio import B, Chains, I, O, spans_of_tags
 from ..models.spans import group_offsets
-from ..schema import EC_KEY, EC_LABEL, FU_KEY, SCORES_ATTR
-from .condition import gold_valences, valences_of
+from ..schema import EC_KEY, EC_LABEL, FU_KEY
+from .annotations import set_carriers
+from .condition import gold_carrier_spans, gold_valences, valences_of
 from .head import SAMPLE_SIZE, Head
 
 WITHOUT = "none"  # the class of a unit (a candidate) without a carrier
@@ -140,7 +140,7 @@ def make_ec_tagger(
 
 
 class CarrierPipe(Head):
-    """What both carrier components share: the label, the classes and how they write; and that,
+    """What both carrier components share: the label, the classes and that,
     with a condition, they are the second of two steps and read the labels of
     `doc.spans["fu"]`."""
 
@@ -153,17 +153,6 @@ class CarrierPipe(Head):
 
     def gold_condition(self, example: Example) -> np.ndarray:
         return gold_valences(example)
-
-    def set_carriers(
-        self, doc: Doc, carriers: Sequence[tuple[int, int]], scores: np.ndarray
-    ) -> None:
-        """Write `doc.spans["ec"]`; `scores` is float32 (n_carriers,)."""
-        doc.spans[EC_KEY] = SpanGroup(
-            doc,
-            name=EC_KEY,
-            spans=[Span(doc, start, end, label=EC_LABEL) for start, end in carriers],
-            attrs={SCORES_ATTR: np.asarray(scores, dtype="float32")},
-        )
 
     def annotated(self, examples: Iterable[Example]) -> list[Example]:
         """The examples with gold units and gold carriers (maybe none in the text).
@@ -214,7 +203,7 @@ class EmotionCarrierTagger(CarrierPipe):
         scores: Sequence[tuple[list[tuple[int, int]], np.ndarray]],
     ) -> None:
         for doc, (carriers, probabilities) in zip(docs, scores, strict=True):
-            self.set_carriers(doc, carriers, probabilities)
+            set_carriers(doc, carriers, probabilities)
 
     def get_loss(
         self, examples: Iterable[Example], scores: Sequence[Floats2d]
@@ -272,16 +261,8 @@ class EmotionCarrierTagger(CarrierPipe):
 def gold_tags(example: Example) -> np.ndarray:
     """The tag of each token of `example.predicted`, int (n_tokens,): gold carriers, cut where a
     unit of the predicted Doc ends, and left out where there is no unit."""
-    doc = example.predicted
-    tags = np.full(len(doc), O)
-    for start, end, _ in aligned_spans(example, EC_KEY):
+    tags = np.full(len(example.predicted), O)
+    for start, end in gold_carrier_spans(example):
         tags[start:end] = I
         tags[start] = B
-    units = np.asarray(group_offsets(doc, FU_KEY))
-    outside = np.ones(len(doc), dtype=bool)
-    for start, end in units:
-        outside[start:end] = False
-        if tags[start] == I:
-            tags[start] = B
-    tags[outside] = O
     return tags

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import srsly
 from spacy import Language, Vocab, util
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Config, Model, Optimizer, to_numpy
 from thinc.types import Floats2d, Ragged
@@ -27,16 +27,14 @@ from ..models.spans import group_offsets
 from ..schema import (
     EC_CANDIDATES_KEY,
     EC_KEY,
-    EC_LABEL,
     FU_KEY,
     INVALID_ATTR,
-    LABELS_ATTR,
     NEUTRAL,
-    SCORES_ATTR,
     VALENCES,
 )
 from ..suggesters import content_mask
-from .ec_candidate_classifier import gold_judgments, without_overlap
+from .annotations import set_judgments, set_valences, without_overlap
+from .ec_candidate_classifier import gold_judgments
 from .head import ClassWeights, Head
 from .units import best_overlap, preset_gold_units, within_units
 
@@ -484,15 +482,9 @@ class GenerativeTagger(Head):
                 self._set_carriers(doc, units)
 
     def _set_valences(self, doc: Doc, units: Sequence[UnitAnswers]) -> None:
-        group = doc.spans[FU_KEY]
-        spans = [
-            Span(doc, span.start, span.end, label=unit.valence or NEUTRAL)
-            for span, unit in zip(group, units, strict=True)
-        ]
         rows = [unit.valence_scores for unit in units]
         matrix = np.asarray(rows, dtype="float32").reshape((-1, len(VALENCES)))
-        attrs = {**group.attrs, SCORES_ATTR: matrix, LABELS_ATTR: list(VALENCES)}
-        doc.spans[FU_KEY] = SpanGroup(doc, name=FU_KEY, spans=spans, attrs=attrs)
+        set_valences(doc, (unit.valence or NEUTRAL for unit in units), matrix)
 
     def _set_carriers(self, doc: Doc, units: Sequence[UnitAnswers]) -> None:
         none = np.zeros((0, 3), dtype="int32")
@@ -500,26 +492,7 @@ class GenerativeTagger(Head):
         scores = np.concatenate(
             [np.zeros(0, dtype="float32"), *(unit.candidate_scores for unit in units)]
         )
-        accepted = scores >= self.threshold
-        doc.spans[EC_CANDIDATES_KEY] = SpanGroup(
-            doc,
-            name=EC_CANDIDATES_KEY,
-            spans=[
-                Span(doc, int(start), int(end), label=EC_LABEL if positive else "")
-                for (start, end, _), positive in zip(candidates, accepted, strict=True)
-            ],
-            attrs={SCORES_ATTR: scores},
-        )
-        chosen = without_overlap(candidates, scores, accepted)
-        doc.spans[EC_KEY] = SpanGroup(
-            doc,
-            name=EC_KEY,
-            spans=[
-                Span(doc, int(start), int(end), label=EC_LABEL)
-                for start, end, _ in candidates[chosen]
-            ],
-            attrs={SCORES_ATTR: scores[chosen]},
-        )
+        set_judgments(doc, candidates, scores, self.threshold)
 
     def lessons(self, examples: Sequence[Example]) -> list[tuple[Lesson, bool]]:
         """The prompts and right answers of all steps, and whether each had to be cut. The second

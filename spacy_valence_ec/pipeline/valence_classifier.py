@@ -4,13 +4,14 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 
 import numpy as np
 from spacy import Language, Vocab
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, Model
 from thinc.types import Floats2d
 
 from ..errors import Errors, ValenceECError
-from ..schema import FU_KEY, LABELS_ATTR, SCORES_ATTR, VALENCES
+from ..schema import FU_KEY, VALENCES
+from .annotations import set_valences
 from .condition import GOLD, Rate, carrier_marks_of, gold_carrier_marks, gold_valences
 from .head import SAMPLE_SIZE, ClassWeights, Head
 
@@ -151,16 +152,10 @@ class ValenceClassifier(Head):
     def set_annotations(self, docs: Iterable[Doc], scores: np.ndarray) -> None:
         first = 0
         for doc in docs:
-            group = doc.spans[FU_KEY]
-            rows = scores[first : first + len(group)]
-            first += len(group)
-            best = rows.argmax(axis=1)
-            units = [
-                Span(doc, unit.start, unit.end, label=self.labels[i])
-                for unit, i in zip(group, best, strict=True)
-            ]
-            attrs = {**group.attrs, SCORES_ATTR: rows, LABELS_ATTR: list(self.labels)}
-            doc.spans[FU_KEY] = SpanGroup(doc, name=FU_KEY, spans=units, attrs=attrs)
+            n_units = len(doc.spans[FU_KEY])
+            rows = scores[first : first + n_units]
+            first += n_units
+            set_valences(doc, (self.labels[i] for i in rows.argmax(axis=1)), rows)
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
         """Cross-entropy with the smoothed target, the weighted mean over the units that have a gold

@@ -9,13 +9,14 @@ import spacy
 import srsly
 import torch
 from helpers import NARRATIVES, annotate
+from one_thread import one_thread
 from spacy import Language
 from spacy.cli.package import package
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from tiny_encoders import save_alberto_like, save_roberta_like
-from tiny_pipelines import Initialize, TrainedPipeline, composed, one_thread
+from tiny_pipelines import Initialize, TrainedPipeline, composed
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,7 +1,6 @@
 """A joint pipeline on a tiny transformer: its config, and what training it gives."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,12 +48,3 @@ def transformer(nlp: Language) -> torch.nn.Module:
 def tokenizer(nlp: Language) -> PreTrainedTokenizerBase:
     found: PreTrainedTokenizerBase = encoder_shim(nlp)._hfmodel.tokenizer
     return found
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """A tiny encoder gains nothing by more, and suffers where other programs run."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -1,21 +1,12 @@
 """A tiny decoder, and a pipeline on it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from helpers import examples_of
+from one_thread import all_on_one_thread  # noqa: F401
 from spacy import Language
 from tiny_gpt import make_generative, save_geppetto_like
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

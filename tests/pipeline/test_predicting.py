@@ -19,7 +19,7 @@ from spacy import Language
 from spacy.tokens import Doc, Span
 
 from spacy_valence_ec import ValenceECError
-from spacy_valence_ec.pipeline.ec_candidate_classifier import without_overlap
+from spacy_valence_ec.pipeline.annotations import without_overlap
 from spacy_valence_ec.pipeline.fu_segmenter import units_of_boundaries
 from spacy_valence_ec.schema import FU_KEY
 

@@ -1,24 +1,15 @@
 """A tiny encoder and a tiny decoder, pretrained on a few invented texts."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from helpers import ROOT
+from one_thread import all_on_one_thread  # noqa: F401
 from small_texts import save_narratives, save_sources, settings_of
 
 from spacy_valence_ec.pretraining.settings import read_settings
 from spacy_valence_ec.pretraining.text import prepare_text
 from spacy_valence_ec.pretraining.training import pretrain
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
