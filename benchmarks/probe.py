@@ -33,7 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from spacy_valence_ec.base.sources import SOURCES, emoita_document
+from spacy_valence_ec.corpus.sources import SOURCES, emoita_document
 from spacy_valence_ec.files import atomic_write
 
 BATCH = 32

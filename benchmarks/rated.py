@@ -25,9 +25,9 @@ from spacy.util import registry
 from thinc.api import fix_random_seed
 from variants import composed
 
-from spacy_valence_ec.base.sources import SOURCES, read_lines
 from spacy_valence_ec.corpus.docs import read_docs
 from spacy_valence_ec.corpus.jsonl import read_narratives
+from spacy_valence_ec.corpus.sources import SOURCES, read_lines
 from spacy_valence_ec.evaluation import evaluate
 from spacy_valence_ec.files import atomic_write
 from spacy_valence_ec.pipeline.units import preset_gold_units

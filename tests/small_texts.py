@@ -21,7 +21,7 @@ def sentences(person: str) -> list[str]:
 
 
 def save_sources(root: Path) -> Path:
-    """The sources of `base.sources`, each of several documents."""
+    """The sources of `corpus.sources`, each of several documents."""
     for name, person in (("Uno", "Anna"), ("Due", "Rosa"), ("Tre", "Lina")):
         write(
             root / f"eltec_ita/Orig/{name}_1880.txt",

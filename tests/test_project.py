@@ -13,7 +13,7 @@ from small_project import SmallProject, copy_project, some_narratives
 from typer.testing import CliRunner
 from weasel.util import load_project_config
 
-from spacy_valence_ec.base.sources import SOURCES
+from spacy_valence_ec.corpus.sources import SOURCES
 
 ROOT = Path(__file__).parents[1]
 

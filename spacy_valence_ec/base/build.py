@@ -12,6 +12,7 @@ from spacy.attrs import LOWER
 from spacy.tokens import DocBin
 
 from ..corpus.docs import narratives_to_docs, write_docs
+from ..corpus.sources import SOURCES
 from ..corpus.split import DEV, TEST, TRAIN
 from ..errors import Errors, ValenceECError
 from ..pretraining.settings import TextSettings
@@ -19,7 +20,6 @@ from ..pretraining.text import read_text
 from ..schema import Narrative
 from .assets import LEXICON, WEIGHTS, asset_path, write_checksums
 from .floret import write_tokens
-from .sources import SOURCES
 from .treebank import read_treebank
 from .vectors import write_vectors
 from .weights import write_weights

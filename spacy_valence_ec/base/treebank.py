@@ -6,8 +6,8 @@ from pathlib import Path
 from spacy.tokens import Doc
 from spacy.training.converters import conllu_to_docs
 
+from ..corpus.sources import read_lines
 from ..errors import Errors, ValenceECError
-from .sources import read_lines
 
 
 def read_treebank(folder: Path, part: str) -> list[Doc]:

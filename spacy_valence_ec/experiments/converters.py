@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..base.sources import XED_COLUMNS, XED_PAIRS, emoita_document, read_lines
+from ..corpus.sources import XED_COLUMNS, XED_PAIRS, emoita_document, read_lines
 from ..corpus.split import DEV, SPLIT_FIELD, TEST, TRAIN
 from ..errors import Errors, ValenceECError
 from ..schema import NEGATIVE, NEUTRAL, POSITIVE, Narrative, Offsets, Unit

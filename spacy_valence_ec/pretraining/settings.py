@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from spacy import util
 
-from ..base.sources import SOURCES
+from ..corpus.sources import SOURCES
 from ..errors import Errors, ValenceECError
 
 BERT, GPT2 = MODEL_TYPES = ("bert", "gpt2")

@@ -12,8 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..base.sources import SOURCES, Document, clean, training_narratives
 from ..corpus.jsonl import read_narratives, record_to_line
+from ..corpus.sources import SOURCES, Document, clean, training_narratives
 from ..corpus.split import TRAIN
 from ..errors import Errors, ValenceECError
 from ..files import atomic_write
@@ -42,7 +42,7 @@ class Text:
 def prepare_text(sources: Path, narratives: Path, output: Path, settings: TextSettings) -> Counts:
     """Write `train.jsonl`, `dev.jsonl` and `counts.json` to the folder `output`.
 
-    sources: folder of the public corpora (`base.sources.SOURCES`), read in place.
+    sources: folder of the public corpora (`corpus.sources.SOURCES`), read in place.
     narratives: file of annotated narratives; those whose field `split` is `train` are taken.
 
     A line is a document: `source`, `id`, `text`, the paragraphs of which are set off by line feeds.

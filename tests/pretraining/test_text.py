@@ -9,7 +9,7 @@ import pytest
 from helpers import ROOT
 from small_texts import FORBIDDEN, PLACES, SHARED, settings_of, write
 
-from spacy_valence_ec.base.sources import SOURCES, Document, clean
+from spacy_valence_ec.corpus.sources import SOURCES, Document, clean
 from spacy_valence_ec.errors import ValenceECError
 from spacy_valence_ec.pretraining.text import (
     prepare_text,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from ..corpus.jsonl import read_narratives
-from ..corpus.split import TRAIN
 from ..errors import Errors, ValenceECError
+from .jsonl import read_narratives
+from .split import TRAIN
 
 
 @dataclass(frozen=True)
