@@ -14,7 +14,7 @@ from ..metrics import Edges, Pair
 from ..schema import EC_KEY, FU_KEY, LABELS_ATTR, SCORES_ATTR, VALENCES, Narrative
 from ..scorers import judge_candidates, to_pair
 
-FORMAT = 1
+FORMAT = 2
 DECIMALS = 6
 
 VALENCE, CARRIERS = TASKS = ("valence", "carriers")

@@ -148,7 +148,7 @@ def _baseline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
     start = time.perf_counter()
     fitted = FITS[job.run.setting](train_docs, dev_docs, lexicon)
     seconds = time.perf_counter() - start
-    evaluation = _on_gold_units(nlp, fitted.predict, fitted.tasks, parts[TEST], challenge)
+    evaluation = _on_gold_units(nlp, fitted.predict, fitted.tasks, parts, challenge)
     return {
         "tasks": list(fitted.tasks),
         "parameters": fitted.parameters,
@@ -162,7 +162,7 @@ def _on_gold_units(
     nlp: Language,
     predict: Any,
     tasks: Sequence[str],
-    narratives: Sequence[Narrative],
+    parts: Parts,
     challenge: Sequence[Narrative],
 ) -> Record:
     """The evaluation of what has no units of its own: on gold units alone."""
@@ -175,12 +175,13 @@ def _on_gold_units(
         seconds = time.perf_counter() - start
         return [Example(doc, gold) for doc, gold in zip(docs, references, strict=True)], seconds
 
-    examples, seconds = predicted(narratives)
+    examples, seconds = predicted(parts[TEST])
     return {
         "metrics": on_gold_units(examples, tasks),
         "inference_seconds": seconds,
         "challenge": _challenge(challenge, predicted(challenge)[0], tasks),
-        "predictions": predictions_of(narratives, examples, tasks),
+        "predictions": predictions_of(parts[TEST], examples, tasks),
+        "dev_predictions": predictions_of(parts[DEV], predicted(parts[DEV])[0], tasks),
     }
 
 
@@ -279,14 +280,14 @@ def _pipeline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
     if stock is not None:
         tasks: Sequence[str] = (stock.task,)
         predict = stock.predict
-        found = _on_gold_units(nlp, lambda docs: predict(nlp, docs), tasks, parts[TEST], challenge)
+        found = _on_gold_units(nlp, lambda docs: predict(nlp, docs), tasks, parts, challenge)
         evaluations = {PREDICTED: found}
     else:
         tasks = tasks_of(nlp)
         shaped = any(parse_mode(mode).noise == CONFUSION for mode in run.modes)
         confusions = valence_confusions(nlp, parts[DEV]) if shaped and VALENCE in tasks else None
         evaluations = {
-            mode: _in_mode(nlp, mode, run, tasks, parts[TEST], challenge, confusions)
+            mode: _in_mode(nlp, mode, run, tasks, parts, challenge, confusions)
             for mode in run.modes
         }
     return {
@@ -340,7 +341,7 @@ def _in_mode(
     mode: str,
     run: Run,
     tasks: Sequence[str],
-    narratives: Sequence[Narrative],
+    parts: Parts,
     challenge: Sequence[Narrative],
     confusions: Confusions | None,
 ) -> Record:
@@ -350,7 +351,7 @@ def _in_mode(
         )
         return dict(metrics), examples
 
-    metrics, examples = evaluated(narratives)
+    metrics, examples = evaluated(parts[TEST])
     # Of the machine, and not of the system: the row of a seed is the same every time without.
     speed = metrics.pop("words_per_second")
     if VALENCE not in tasks:
@@ -363,7 +364,11 @@ def _in_mode(
         "metrics": metrics | on_gold_units(examples, tasks),
         "inference_seconds": metrics["n_tokens"] / speed if speed else None,
         "challenge": _challenge(challenge, evaluated(challenge)[1] if challenge else [], tasks),
-        "predictions": predictions_of(narratives, examples, tasks),
+        "predictions": predictions_of(parts[TEST], examples, tasks),
+        # By which a temperature is fitted; dev is where choices are made.
+        "dev_predictions": predictions_of(parts[DEV], evaluated(parts[DEV])[1], tasks)
+        if mode == PREDICTED
+        else None,
     }
 
 

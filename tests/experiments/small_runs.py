@@ -63,6 +63,7 @@ def a_record(
         "inference_seconds": 0.5,
         "challenge": {HOSTILE: {"n": 4, "accuracy": skill}},
         "predictions": predictions,
+        "dev_predictions": predictions,
     }
     part = {"narratives": round(60 * train_share), "narrators": 6, "units": 240, "non_neutral": 80}
     return {

@@ -31,7 +31,7 @@ from spacy_valence_ec.experiments.baselines import (
 from spacy_valence_ec.experiments.modes import evaluate_in_mode, modes_of
 from spacy_valence_ec.experiments.parts import check_parts, parts_of
 from spacy_valence_ec.experiments.plan import read_plan
-from spacy_valence_ec.experiments.record import Record, read_record
+from spacy_valence_ec.experiments.record import FORMAT, Record, read_record
 from spacy_valence_ec.experiments.runner import is_finished, jobs_of, run_plan
 from spacy_valence_ec.experiments.stock import STOCK
 from spacy_valence_ec.experiments.worker import Job, run_job
@@ -194,7 +194,7 @@ def test_another_plan_puts_the_old_record_aside(
     corpus: Path, plan_file: PlanFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(job: Job, logs: Path) -> bool:
-        content = {"format": 1, "fingerprint": job.fingerprint, "run": {}, "data": {}}
+        content = {"format": FORMAT, "fingerprint": job.fingerprint, "run": {}, "data": {}}
         Path(job.output).write_text(json.dumps(content | {"evaluations": {}}))
         return job.run.seed != 1
 
