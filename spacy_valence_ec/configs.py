@@ -192,11 +192,12 @@ def _tidy(config: Config) -> None:
     for name in [name for name in config["components"] if name not in pipeline]:
         del config["components"][name]
     start = config.get("initialize", {}).get("after_init")
+    parts = config.pop("parts", {}).get("networks", ())
     if start:
         start["components"] = [
             name
             for name in start["components"]
-            if name in pipeline and "source" not in config["components"][name]
+            if name in parts or (name in pipeline and "source" not in config["components"][name])
         ]
 
 

@@ -16,6 +16,7 @@ SAFE_FACTORIES = {
     "fu_segmenter",
     "valence_classifier",
     "ec_tagger",
+    "coupled_tagger",
     "ec_candidates",
     "generative_tagger",
     "morphologizer",

@@ -184,7 +184,18 @@ def score_generative(examples: Iterable[Example], **kwargs: Any) -> Metrics:
     groups = [eg.predicted.spans[FU_KEY] for eg in examples if FU_KEY in eg.predicted.spans]
     flags = [flag for group in groups for flag in group.attrs.get(INVALID_ATTR, ())]
     invalid = sum(map(bool, flags)) / len(flags) if flags else None
-    return {**score_valence(examples), **score_carriers(examples), INVALID_ATTR: invalid}
+    return {**score_coupled(examples), INVALID_ATTR: invalid}
+
+
+def score_coupled(examples: Iterable[Example], **kwargs: Any) -> Metrics:
+    """The scores of valence and carriers."""
+    examples = list(examples)
+    return {**score_valence(examples), **score_carriers(examples)}
+
+
+def make_coupled_scorer() -> Scorer:
+    """`spacy_valence_ec.coupled_scorer.v1`"""
+    return score_coupled
 
 
 def make_generative_scorer() -> Scorer:

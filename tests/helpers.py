@@ -109,6 +109,17 @@ for _name, _second in (
     _factory, _config = HEADS[_second]
     HEADS[_name] = (_factory, {**_config, "model": {**_config["model"], "condition": CONDITION}})
 
+HEADS["coupled_tagger"] = (
+    "coupled_tagger",
+    {
+        "model": {
+            "@architectures": "spacy_valence_ec.CoupledTagger.v1",
+            "valence": HEADS["valence_classifier"][1]["model"],
+            "carriers": HEADS["ec_tagger"][1]["model"],
+        }
+    },
+)
+
 # Runs the command line: exit code, standard output, standard error. The fixture `cli`.
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -334,7 +345,8 @@ def shrunk_config(base: Path | None = None, setting: str = "joint", **options: A
     encoder["embed"].update(attrs=["NORM", "SHAPE"], rows=[300, 100])
     encoder["encode"]["encode"]["depth"] = 1
     # A single task on carriers has none, and a second step takes that of the first.
-    valence = components.get("valence_classifier", {}).get("model")
+    coupled = components.get("coupled_tagger", {}).get("model", {})
+    valence = components.get("valence_classifier", {}).get("model", coupled.get("valence"))
     if valence is not None:
         valence["wide"]["length"] = 1024
     if base is None:

@@ -293,7 +293,7 @@ def test_the_second_step_starts_from_the_base(
     for name, in_base in (("tok2vec_second", "tok2vec"), ("ec_tagger", "ec_tagger")):
         pipe: Any = nlp.get_pipe(name)
         before = pipe.model.to_bytes()
-        assert load_weights(pipe, in_base, small_base.folder)
+        assert load_weights(pipe.model, in_base, small_base.folder)
         assert pipe.model.to_bytes() == before
     assert nlp.get_pipe("ec_tagger").model.get_ref("condition").get_param("E").any()
 

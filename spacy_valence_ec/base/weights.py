@@ -34,16 +34,16 @@ def write_weights(pipe: TrainablePipe, name: str, folder: Path) -> None:
         handle.write(save_tensors(tensors, metadata={LABELS: "\n".join(labels)}))
 
 
-def load_weights(pipe: TrainablePipe, name: str, folder: Path | None = None) -> bool:
-    """Set the parameters of an initialized component to those of a base.
+def load_weights(model: Model, name: str, folder: Path | None = None) -> bool:
+    """Set the parameters of an initialized network to those of a base.
 
-    Returns: whether that was done. Not so for a component whose network differs from the one that
-    the weights are of (another width, say), which is left as it is.
+    Returns: whether that was done. Not so for a network that differs from the one that the weights
+    are of (another width, say), which is left as it is.
     Raises: ValenceECError B002 and B003, as `asset_path`.
     """
     content = asset_path(f"{WEIGHTS}/{name}{SUFFIX}", folder).read_bytes()
     tensors = load_tensors(content)
-    own = {key: (node, param) for key, node, param in _parameters(pipe.model)}
+    own = {key: (node, param) for key, node, param in _parameters(model)}
     shapes = {key: node.get_param(param).shape for key, (node, param) in own.items()}
     if shapes != {key: tensor.shape for key, tensor in tensors.items()}:
         return False
@@ -61,7 +61,8 @@ def make_base_weights(
     weights of a base in place of random ones.
 
     components: those to start so, by their names; one that the pipeline lacks is passed over, one
-        whose network differs keeps its random weights, with a warning (W004).
+        whose network differs keeps its random weights, with a warning (W004). A component that
+        holds several of these networks (`pretrained_parts`) is asked for each.
     path: folder of the base; null for the one of this package.
     names: of a component that has another name in the base, the name there.
     """
@@ -70,13 +71,16 @@ def make_base_weights(
         folder = None if path is None else Path(path)
         differing = []
         for name, pipe in nlp.components:
-            in_base = (names or {}).get(name, name)
-            if name not in components or not has_asset(f"{WEIGHTS}/{in_base}{SUFFIX}", folder):
-                continue
-            if isinstance(pipe, Morphologizer):
-                initialize_tagger(pipe, nlp, in_base, folder)
-            if not load_weights(pipe, in_base, folder):
-                differing.append(name)
+            parts: dict[str, Model] = getattr(pipe, "pretrained_parts", dict)()
+            for part in (name, *parts):
+                in_base = (names or {}).get(part, part)
+                if part not in components or not has_asset(f"{WEIGHTS}/{in_base}{SUFFIX}", folder):
+                    continue
+                if isinstance(pipe, Morphologizer):
+                    initialize_tagger(pipe, nlp, in_base, folder)
+                model = parts[part] if part in parts else pipe.model  # type: ignore[attr-defined]
+                if not load_weights(model, in_base, folder):
+                    differing.append(name)
         if differing:
             message = Warnings.W004.format(names=", ".join(differing))
             warnings.warn(message, ValenceECWarning, stacklevel=2)

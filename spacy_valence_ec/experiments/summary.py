@@ -36,6 +36,7 @@ SETTINGS = (
     "two-step-valence-ec",
     "two-step-ec-valence",
     "joint",
+    "joint-coupled",
 )
 # What the others are compared with: the single task where it was run, else the joint model.
 REFERENCES = {VALENCE: ("single-valence", "joint"), CARRIERS: ("single-ec", "joint")}

@@ -39,13 +39,17 @@ from .baselines import FITS
 from .modes import CONFUSION, PREDICTED, evaluate_in_mode, parse_mode
 from .parts import Parts, parts_of
 from .plan import Plan, Run
-from .record import CARRIERS, FORMAT, VALENCE, Record, predictions_of, write_record
+from .record import CARRIERS, FORMAT, TASKS, VALENCE, Record, predictions_of, write_record
 from .stock import STOCK
 
 LIBRARIES = ("spacy", "thinc", "spacy-transformers", "scikit-learn", "python-crfsuite")
 
-# Which task a component of ours does; a pipeline does those of its components.
-TASK_OF = {"valence_classifier": VALENCE, "ec_tagger": CARRIERS}
+# Which tasks a component of ours does; a pipeline does those of its components.
+TASKS_OF = {
+    "valence_classifier": (VALENCE,),
+    "ec_tagger": (CARRIERS,),
+    "coupled_tagger": (VALENCE, CARRIERS),
+}
 
 
 @dataclass(frozen=True)
@@ -311,7 +315,8 @@ def _trained(config: Config, folder: Path, gpu: int) -> Language:
 def tasks_of(nlp: Language) -> list[str]:
     """What the components of a pipeline do."""
     factories = {nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
-    return [task for factory, task in TASK_OF.items() if factory in factories]
+    done = {task for factory in factories for task in TASKS_OF.get(factory, ())}
+    return [task for task in TASKS if task in done]
 
 
 def count_parameters(nlp: Language) -> int:

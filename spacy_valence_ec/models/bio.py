@@ -11,6 +11,7 @@ in batches of like lengths, so that one long unit never pads many short ones.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -25,20 +26,40 @@ class Chains:
 
     emissions: float32 (n_tokens, 3), all tokens of the batch.
     spans: int (n_units, 2), token offsets into `emissions`, end exclusive, none empty.
+    plus: how the weights of several taggings are put together; with `np.maximum` all that is
+        a sum here is the weight of the best tagging.
     """
 
-    def __init__(self, emissions: np.ndarray, spans: np.ndarray):
+    def __init__(self, emissions: np.ndarray, spans: np.ndarray, plus: np.ufunc = np.logaddexp):
         self.emissions = np.asarray(emissions, dtype="float64")
         self.spans = np.asarray(spans, dtype="int64").reshape((-1, 2))
         self.lengths = self.spans[:, 1] - self.spans[:, 0]
+        self._plus = plus
+
+    @cached_property
+    def _tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Log of the summed weight of all valid prefixes (suffixes) of a unit that end in (follow
+        on) the tag at the token, zero at tokens outside of all units; and of all taggings of each
+        unit."""
         n = len(self.emissions)
-        # Log of the summed weight of all valid prefixes (suffixes) of a unit that end in (follow
-        # on) the tag at the token; zero at tokens outside of all units.
-        self.forward = np.zeros((n, N_TAGS))
-        self.backward = np.zeros((n, N_TAGS))
-        self.log_z = np.zeros(len(self.spans))
+        forward, backward = np.zeros((n, N_TAGS)), np.zeros((n, N_TAGS))
+        log_z = np.zeros(len(self.spans))
         for units, tokens, mask in self._batches():
-            self._forward_backward(units, tokens, mask)
+            forward[tokens[mask]], backward[tokens[mask]], at_end = self._run(tokens, mask)
+            log_z[units] = self._plus.reduce(at_end, axis=1)
+        return forward, backward, log_z
+
+    @property
+    def forward(self) -> np.ndarray:
+        return self._tables[0]
+
+    @property
+    def backward(self) -> np.ndarray:
+        return self._tables[1]
+
+    @property
+    def log_z(self) -> np.ndarray:
+        return self._tables[2]
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Units of lengths between two powers of two: their indices (n,), the indices of their
@@ -53,30 +74,30 @@ class Chains:
             last = (self.lengths[units] - 1)[:, None]
             yield units, self.spans[units, :1] + np.minimum(steps, last), mask
 
-    def _forward_backward(self, units: np.ndarray, tokens: np.ndarray, mask: np.ndarray) -> None:
+    def _run(
+        self, tokens: np.ndarray, mask: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         scores = self.emissions[tokens]  # (n, longest, 3)
         n, longest = mask.shape
         forward = np.empty_like(scores)
         forward[:, 0] = scores[:, 0]
         forward[:, 0, I] = _IMPOSSIBLE
         for t in range(1, longest):
-            inside = np.logaddexp(forward[:, t - 1, B], forward[:, t - 1, I])
-            anything = np.logaddexp(forward[:, t - 1, O], inside)
+            inside = self._plus(forward[:, t - 1, B], forward[:, t - 1, I])
+            anything = self._plus(forward[:, t - 1, O], inside)
             forward[:, t] = scores[:, t]
             forward[:, t, :I] += anything[:, None]
             forward[:, t, I] += inside
         backward = np.zeros_like(scores)
         for t in range(longest - 2, -1, -1):
             follow = scores[:, t + 1] + backward[:, t + 1]
-            after_o = np.logaddexp(follow[:, O], follow[:, B])
-            after_b = np.logaddexp(after_o, follow[:, I])
+            after_o = self._plus(follow[:, O], follow[:, B])
+            after_b = self._plus(after_o, follow[:, I])
             real = mask[:, t + 1]
             backward[:, t, O] = np.where(real, after_o, 0.0)
             backward[:, t, B:] = np.where(real, after_b, 0.0)[:, None]
-        self.forward[tokens[mask]] = forward[mask]
-        self.backward[tokens[mask]] = backward[mask]
         at_end = forward[np.arange(n), mask.sum(axis=1) - 1]
-        self.log_z[units] = np.logaddexp.reduce(at_end, axis=1)
+        return forward[mask], backward[mask], at_end
 
     def _unit_of_token(self) -> np.ndarray:
         unit = np.full(len(self.emissions), -1)
@@ -92,13 +113,66 @@ class Chains:
         result[inside] = np.exp(total - self.log_z[unit[inside]][:, None])
         return result
 
+    @cached_property
+    def log_without(self) -> np.ndarray:
+        """Log weight of the tagging without a carrier, (n_units,)."""
+        return self._sums(self.emissions[:, O])
+
+    @cached_property
+    def log_with(self) -> np.ndarray:
+        """Log of the summed weight of all taggings with a carrier, (n_units,)."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        firsts = self._log_first_carrier()
+        return np.asarray(self._plus.reduceat(firsts, starts)) if len(starts) else np.zeros(0)
+
+    def marginals_with(self) -> np.ndarray:
+        """P(tag) of each token given that its unit holds a carrier, (n_tokens, 3); zeros for
+        a token outside of all units."""
+        unit = self._unit_of_token()
+        inside = unit >= 0
+        result = np.zeros_like(self.emissions)
+        total = (self.forward[inside] + self.backward[inside])[:, B:]
+        result[inside, B:] = np.exp(total - self.log_with[unit[inside]][:, None])
+        result[inside, O] = np.clip(1.0 - result[inside, B:].sum(axis=1), 0.0, 1.0)
+        return result
+
+    def decode_given(self, holds: np.ndarray) -> np.ndarray:
+        """The most probable tagging of each unit among those with a carrier where `holds`, bool
+        (n_units,), else the one without: int (n_tokens,)."""
+        best = Chains(self.emissions, self.spans, np.maximum)
+        firsts = best._log_first_carrier()
+        forced = self.emissions.copy()
+        ends = np.cumsum(self.lengths)
+        for (start, end), last, held in zip(self.spans, ends, holds, strict=True):
+            at = int(np.argmax(firsts[last - (end - start) : last])) if held else end - start
+            forced[start : start + at, B:] = _IMPOSSIBLE
+            if held:
+                forced[start + at, [O, I]] = _IMPOSSIBLE
+        return Chains(forced, self.spans, np.maximum).decode()
+
+    def _log_first_carrier(self) -> np.ndarray:
+        """For each token of a unit, those of all units in order, the log weight of the taggings
+        whose first carrier begins there."""
+        indices = _token_indices(self.spans)
+        outside = self.emissions[indices, O]
+        before = np.cumsum(outside) - outside
+        starts = np.cumsum(self.lengths) - self.lengths
+        before -= np.repeat(before[starts], self.lengths)
+        return np.asarray(before + self.emissions[indices, B] + self.backward[indices, B])
+
+    def _sums(self, values: np.ndarray) -> np.ndarray:
+        """Of the tokens of each unit, (n_units,)."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        found = values[_token_indices(self.spans)]
+        return np.asarray(np.add.reduceat(found, starts)) if len(starts) else np.zeros(0)
+
     def negative_log_likelihood(self, tags: np.ndarray) -> np.ndarray:
         """Of each unit's gold tags, (n_units,); `tags` is int (n_tokens,)."""
-        indices = _token_indices(self.spans)
-        gold = self.emissions[indices, tags[indices]]
-        starts = np.cumsum(self.lengths) - self.lengths
-        gold_score = np.add.reduceat(gold, starts) if len(starts) else np.zeros(0)
-        return np.asarray(self.log_z - gold_score)
+        return np.asarray(self.log_z - self.log_weights(tags))
+
+    def log_weights(self, tags: np.ndarray) -> np.ndarray:
+        """Log weight of a tagging of each unit, (n_units,); `tags` is int (n_tokens,)."""
+        return self._sums(self.emissions[np.arange(len(tags)), tags])
 
     def decode(self) -> np.ndarray:
         """The most probable valid sequence of tags: int (n_tokens,), O outside of all units."""

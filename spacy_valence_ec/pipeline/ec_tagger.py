@@ -183,19 +183,9 @@ class EmotionCarrierTagger(CarrierPipe):
         inputs = self.model_input(docs)
         self.require_vectors(docs)
         emissions = self.model.predict(inputs)
-        chains = self._chains(docs, [self.to_cpu(array) for array in emissions])
+        chains = chains_of(docs, [self.to_cpu(array) for array in emissions])
         carriers = spans_of_tags(chains.decode())
-        probabilities = chains.span_probabilities(carriers)
-        result = []
-        first_token = first = 0
-        for doc in docs:
-            last = first
-            while last < len(carriers) and carriers[last][0] < first_token + len(doc):
-                last += 1
-            own = [(start - first_token, end - first_token) for start, end in carriers[first:last]]
-            result.append((own, probabilities[first:last]))
-            first, first_token = last, first_token + len(doc)
-        return result
+        return by_doc(docs, carriers, chains.span_probabilities(carriers))
 
     def set_annotations(
         self,
@@ -212,7 +202,7 @@ class EmotionCarrierTagger(CarrierPipe):
         gradient by the emissions: marginals minus gold."""
         examples = list(examples)
         docs = [example.predicted for example in examples]
-        chains = self._chains(docs, [self.to_cpu(array) for array in scores])
+        chains = chains_of(docs, [self.to_cpu(array) for array in scores])
         tags, known = [], []
         for example in examples:
             annotated = EC_KEY in example.reference.spans
@@ -246,16 +236,35 @@ class EmotionCarrierTagger(CarrierPipe):
         self.set_class_weights({WITHOUT: n_units - int(n_holding), EC_LABEL: int(n_holding)})
         return found[:SAMPLE_SIZE]
 
-    def _chains(self, docs: Sequence[Doc], emissions: Sequence[np.ndarray]) -> Chains:
-        units = []
-        first_token = 0
-        for doc in docs:
-            units.append(group_offsets(doc, FU_KEY) + first_token)
-            first_token += len(doc)
-        return Chains(
-            np.concatenate([np.zeros((0, 3), dtype="float32"), *emissions]),
-            np.concatenate([np.zeros((0, 2), dtype=int), *units]),
-        )
+
+def chains_of(docs: Sequence[Doc], emissions: Sequence[np.ndarray]) -> Chains:
+    """The units of all Docs as chains over the emissions of their tokens."""
+    units = []
+    first_token = 0
+    for doc in docs:
+        units.append(group_offsets(doc, FU_KEY) + first_token)
+        first_token += len(doc)
+    return Chains(
+        np.concatenate([np.zeros((0, 3), dtype="float32"), *emissions]),
+        np.concatenate([np.zeros((0, 2), dtype=int), *units]),
+    )
+
+
+def by_doc(
+    docs: Sequence[Doc], carriers: Sequence[tuple[int, int]], probabilities: np.ndarray
+) -> list[tuple[list[tuple[int, int]], np.ndarray]]:
+    """Carriers in the tokens of all Docs, in order, as those of each Doc, with their
+    probabilities."""
+    result = []
+    first_token = first = 0
+    for doc in docs:
+        last = first
+        while last < len(carriers) and carriers[last][0] < first_token + len(doc):
+            last += 1
+        own = [(start - first_token, end - first_token) for start, end in carriers[first:last]]
+        result.append((own, probabilities[first:last]))
+        first, first_token = last, first_token + len(doc)
+    return result
 
 
 def gold_tags(example: Example) -> np.ndarray:

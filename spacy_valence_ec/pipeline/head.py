@@ -150,7 +150,8 @@ class Head(TrainablePipe):
         validate_examples(examples, f"{type(self).__name__}.update")
         set_dropout_rate(self.model, drop)
         docs = [example.predicted for example in examples]
-        level_empty_docs(find_listener(self.model))
+        for listener in listeners_of(self.model):
+            level_empty_docs(listener)
         conditions = self.training_conditions(examples) if self.is_conditioned else None
         scores, backprop = self.model.begin_update(self.model_input(docs, conditions))
         with np.errstate(invalid="ignore", over="ignore"):
@@ -228,7 +229,7 @@ class Head(TrainablePipe):
 
         Raises: ValenceECError V002.
         """
-        listener = find_listener(self.model)
+        listener = next(listeners_of(self.model), None)
         if listener is None:
             return
         missing = total = 0
@@ -306,16 +307,16 @@ class Head(TrainablePipe):
         return np.asarray([weights.get(label, 1.0) for label in labels], dtype="float32")
 
 
-def find_listener(model: Model) -> Any | None:
-    """The listener inside a component's model, or None if it has an encoder of its own."""
-    return next((node for node in model.walk() if isinstance(node, Tok2VecListener)), None)
+def listeners_of(model: Model) -> Iterator[Any]:
+    """The listeners inside a component's model; none if it has an encoder of its own."""
+    return (node for node in model.walk() if isinstance(node, Tok2VecListener))
 
 
-def level_empty_docs(listener: Any | None) -> None:
+def level_empty_docs(listener: Any) -> None:
     """Let the listener give an empty Doc vectors of shape (0, width), and pass their gradient
     back in the shape that the encoder gave: a transformer gives (0, 0), which numpy cannot add
     to it."""
-    if listener is None or not listener._outputs or all(map(len, listener._outputs)):
+    if not listener._outputs or all(map(len, listener._outputs)):
         return
     shapes = [array.shape for array in listener._outputs]
     empty = listener.ops.alloc2f(0, listener.get_dim("nO"))

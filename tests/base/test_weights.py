@@ -53,7 +53,7 @@ def test_weights_are_those_that_were_stored_up_to_half_precision(tmp_path: Path,
     other: Any = initialized(make_nlp(*heads), seed=2).get_pipe(name)
     expected = halved(values(pipe.model))
     assert not same(values(other.model), expected)
-    assert load_weights(other, name, tmp_path)
+    assert load_weights(other.model, name, tmp_path)
     assert same(values(other.model), expected)
     assert all(array.dtype == np.float32 for array in values(other.model))
 
@@ -75,7 +75,7 @@ def test_a_network_that_differs_keeps_its_own_weights(base: Path) -> None:
     before = {name: values(nlp.get_pipe(name).model) for name in nlp.pipe_names}
     for name in nlp.pipe_names:
         pipe: Any = nlp.get_pipe(name)
-        assert not load_weights(pipe, name, base)
+        assert not load_weights(pipe.model, name, base)
     message = r"\[W004\].*tok2vec, fu_segmenter, valence_classifier, ec_tagger differs"
     with pytest.warns(ValenceECWarning, match=message):
         make_base_weights(list(COMPONENTS), str(base))(nlp)
