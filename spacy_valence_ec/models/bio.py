@@ -11,6 +11,7 @@ in batches of like lengths, so that one long unit never pads many short ones.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -31,14 +32,29 @@ class Chains:
         self.emissions = np.asarray(emissions, dtype="float64")
         self.spans = np.asarray(spans, dtype="int64").reshape((-1, 2))
         self.lengths = self.spans[:, 1] - self.spans[:, 0]
-        n = len(self.emissions)
-        # Log of the summed weight of all valid prefixes (suffixes) of a unit that end in (follow
-        # on) the tag at the token; zero at tokens outside of all units.
-        self.forward = np.zeros((n, N_TAGS))
-        self.backward = np.zeros((n, N_TAGS))
-        self.log_z = np.zeros(len(self.spans))
+
+    def tempered(self, temperature: float) -> "Chains":
+        """The chains with all emissions divided by a temperature: each tagging has its probability
+        to the power 1/T, normalized, and the most probable one stays the same."""
+        if temperature == 1.0:
+            return self
+        return Chains(self.emissions / temperature, self.spans)
+
+    @property
+    def log_z(self) -> np.ndarray:
+        """Log of the summed weight of all valid taggings of each unit, (n_units,)."""
+        return self._sums[2]
+
+    @cached_property
+    def _sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`forward` and `backward`, (n_tokens, 3): log of the summed weight of all valid prefixes
+        (suffixes) of a unit that end in (follow on) the tag at the token, zero at tokens outside
+        of all units; and `log_z`. Decoding does without them."""
+        shape = (len(self.emissions), N_TAGS)
+        sums = np.zeros(shape), np.zeros(shape), np.zeros(len(self.spans))
         for units, tokens, mask in self._batches():
-            self._forward_backward(units, tokens, mask)
+            self._forward_backward(units, tokens, mask, sums)
+        return sums
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Units of lengths between two powers of two: their indices (n,), the indices of their
@@ -53,7 +69,14 @@ class Chains:
             last = (self.lengths[units] - 1)[:, None]
             yield units, self.spans[units, :1] + np.minimum(steps, last), mask
 
-    def _forward_backward(self, units: np.ndarray, tokens: np.ndarray, mask: np.ndarray) -> None:
+    def _forward_backward(
+        self,
+        units: np.ndarray,
+        tokens: np.ndarray,
+        mask: np.ndarray,
+        sums: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ) -> None:
+        """Put those of a batch into `sums`."""
         scores = self.emissions[tokens]  # (n, longest, 3)
         n, longest = mask.shape
         forward = np.empty_like(scores)
@@ -73,10 +96,10 @@ class Chains:
             real = mask[:, t + 1]
             backward[:, t, O] = np.where(real, after_o, 0.0)
             backward[:, t, B:] = np.where(real, after_b, 0.0)[:, None]
-        self.forward[tokens[mask]] = forward[mask]
-        self.backward[tokens[mask]] = backward[mask]
+        sums[0][tokens[mask]] = forward[mask]
+        sums[1][tokens[mask]] = backward[mask]
         at_end = forward[np.arange(n), mask.sum(axis=1) - 1]
-        self.log_z[units] = np.logaddexp.reduce(at_end, axis=1)
+        sums[2][units] = np.logaddexp.reduce(at_end, axis=1)
 
     def _unit_of_token(self) -> np.ndarray:
         unit = np.full(len(self.emissions), -1)
@@ -88,8 +111,9 @@ class Chains:
         unit = self._unit_of_token()
         inside = unit >= 0
         result = np.zeros_like(self.emissions)
-        total = self.forward[inside] + self.backward[inside]
-        result[inside] = np.exp(total - self.log_z[unit[inside]][:, None])
+        forward, backward, log_z = self._sums
+        total = forward[inside] + backward[inside]
+        result[inside] = np.exp(total - log_z[unit[inside]][:, None])
         return result
 
     def negative_log_likelihood(self, tags: np.ndarray) -> np.ndarray:
@@ -131,17 +155,20 @@ class Chains:
     def span_probabilities(self, spans: Sequence[tuple[int, int]]) -> np.ndarray:
         """The probability that exactly these tokens are a carrier, float32 (n,). Each span
         [start, end) lies inside one unit."""
+        if not len(spans):
+            return np.zeros(0, dtype="float32")
         unit_of = self._unit_of_token()
+        forward, backward, log_z = self._sums
         result = np.zeros(len(spans))
         for row, (start, end) in enumerate(spans):
             unit = unit_of[start]
             first, last = self.spans[unit]
             log_p = self.emissions[start, B] + self.emissions[start + 1 : end, I].sum()
             if start > first:
-                log_p += np.logaddexp.reduce(self.forward[start - 1])
+                log_p += np.logaddexp.reduce(forward[start - 1])
             if end < last:
-                log_p += np.logaddexp.reduce((self.emissions[end] + self.backward[end])[:I])
-            result[row] = np.exp(min(0.0, log_p - self.log_z[unit]))
+                log_p += np.logaddexp.reduce((self.emissions[end] + backward[end])[:I])
+            result[row] = np.exp(min(0.0, log_p - log_z[unit]))
         return result.astype("float32")
 
 
