@@ -98,6 +98,7 @@ class Errors:
         "[V025] The confusions must map each of the labels {labels} to a mapping of labels to "
         "numbers that are not negative, with a sum above zero."
     )
+    V030 = "[V030] {name}: a temperature must be a positive, finite number. Got: {value}"
 
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "
@@ -280,6 +281,10 @@ class Errors:
     M010 = (
         "[M010] An argument that ends in {suffix} names no file. To analyze it as a text, give it "
         "on standard input."
+    )
+    M020 = (
+        "[M020] The pipeline '{name}' has no component whose probabilities can be calibrated: "
+        "neither a 'valence_classifier' nor an 'ec_tagger'."
     )
     P001 = "[P001] No pretraining setting '{name}' in {folder}. There are: {known}."
     P002 = "[P002] {path}: {why}."

@@ -93,10 +93,7 @@ def evaluate_with_examples(
     on_doc: Callable[[], None] | None,
 ) -> tuple[Evaluation, list[Example]]:
     """What `evaluate` gives, and the examples predicted on gold units."""
-    references = [doc for doc in _references(nlp, data) if FU_KEY in doc.spans]
-    if not references:
-        raise ValenceECError(Errors.M001.format(key=FU_KEY))
-
+    references = annotated_docs(nlp, data)
     run = _runner(nlp, references, first_step, batch_size, on_doc)
 
     start = time.perf_counter()
@@ -207,6 +204,18 @@ def _labels(narrative: Narrative, doc: Doc) -> Iterator[tuple[int, str]]:
         if unit is not None and unit.start_char < gold.end:
             yield i, unit.label_
             unit = next(units, None)
+
+
+def annotated_docs(nlp: Language, data: Iterable[Narrative | Doc | Example]) -> list[Doc]:
+    """The annotated ones, as gold Docs. `nlp.max_length` is raised to the longest text; offsets of
+    narratives that do not fall on token edges give a warning (W001).
+
+    Raises: ValenceECError M001 when nothing is annotated.
+    """
+    references = [doc for doc in _references(nlp, data) if FU_KEY in doc.spans]
+    if not references:
+        raise ValenceECError(Errors.M001.format(key=FU_KEY))
+    return references
 
 
 def _references(nlp: Language, data: Iterable[Narrative | Doc | Example]) -> Iterable[Doc]:

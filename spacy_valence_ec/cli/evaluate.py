@@ -118,10 +118,7 @@ def evaluate(
     With --by there is one row a group: the accuracy of the valence is that of the units in the
     narratives' field "targets", or of all.
     """
-    if data.suffix.lower() not in (".jsonl", ".spacy"):
-        raise ValenceECError(Errors.M005.format(path=data, suffixes=".jsonl or .spacy"))
-    if not data.is_file():
-        raise ValenceECError(Errors.M004.format(path=data))
+    check_annotated(data)
     if by is not None and data.suffix.lower() != ".jsonl":
         raise ValenceECError(Errors.M008.format(path=data))
     given = parse_first_step(first_step, seed) or first_step
@@ -137,6 +134,14 @@ def evaluate(
         Console().print(metrics_table(cast(Evaluation, metrics)))
     else:
         Console().print(groups_table(by, cast("dict[str, Evaluation]", metrics)))
+
+
+def check_annotated(data: Path) -> None:
+    """Raises: ValenceECError M005 for a file that is neither .jsonl nor .spacy, M004 for none."""
+    if data.suffix.lower() not in (".jsonl", ".spacy"):
+        raise ValenceECError(Errors.M005.format(path=data, suffixes=".jsonl or .spacy"))
+    if not data.is_file():
+        raise ValenceECError(Errors.M004.format(path=data))
 
 
 def metrics_table(metrics: Evaluation) -> Table:

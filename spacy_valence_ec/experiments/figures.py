@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Errors, ValenceECError
-from .statistics import ReliabilityBin
+from ..temperature import ReliabilityBin
 from .summary import Curve, NoiseCurve
 
 # Okabe and Ito's colors, which the color-blind can tell apart; in print the markers do.

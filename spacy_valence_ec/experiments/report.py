@@ -18,10 +18,11 @@ from ..corpus.split import PARTS
 from ..corpus.statistics import CoOccurrence
 from ..files import atomic_write
 from ..schema import VALENCES, Narrative
+from ..temperature import LEAST, Fit, Predictions, ReliabilityBin, reliability
 from . import figures
 from .modes import PREDICTED
 from .record import CARRIERS, VALENCE, Record
-from .statistics import mean_and_deviation, reliability
+from .statistics import mean_and_deviation
 from .summary import (
     END_TO_END,
     JOINT,
@@ -30,10 +31,10 @@ from .summary import (
     Measure,
     System,
     Tested,
+    calibration,
     challenge_scores,
     co_occurrences,
     comparisons,
-    confidences,
     confusion,
     headline,
     learning_curves,
@@ -45,6 +46,7 @@ from .summary import (
 TITLE = "Valence and emotion carriers: experiments"
 LEVEL = 0.05  # of significance
 DASH = "–"
+TEMPERED = "after the temperature"
 
 
 @dataclass(frozen=True)
@@ -385,23 +387,59 @@ def _calibration(systems: Sequence[System]) -> Section:
     section = Section("Calibration")
     rows = []
     for task, title in ((VALENCE, "valence of gold units"), (CARRIERS, "predicted carriers")):
-        drawn = []
+        drawn: dict[str, list[tuple[str, list[ReliabilityBin]]]] = {"as it is": [], TEMPERED: []}
         for system in systems:
-            bins, error = reliability(*confidences(system, task))
-            if error is not None:
-                drawn.append((system.name, bins))
-                rows.append([system.name, title, f"{sum(b.n for b in bins):,}", f"{error:.3f}"])
-        if drawn:
-            caption = f"Reliability of the {title}: on the diagonal, confidence is the share right."
-            section.draw(figures.reliability(drawn, title), caption)
+            found = calibration(system, task)
+            if found is None:
+                continue
+            for stage, given in zip(drawn, (found.before, found.after), strict=True):
+                if given is not None:
+                    bins, _ = reliability(given.confidence, given.right)
+                    drawn[stage].append((system.name, bins))
+            before, after = found.before, found.after or Predictions.joined([])
+            rows.append(
+                [
+                    system.name,
+                    title,
+                    f"{len(before):,}",
+                    _temperature(found.fits),
+                    _rounded(before.calibration_error),
+                    _rounded(after.calibration_error),
+                    _rounded(before.negative_log_likelihood),
+                    _rounded(after.negative_log_likelihood),
+                ]
+            )
+        for stage, curves in drawn.items():
+            if curves:
+                caption = (
+                    f"Reliability of the {title}, {stage}: on the diagonal, confidence is the "
+                    "share right."
+                )
+                section.draw(figures.reliability(curves, f"{title}, {stage}"), caption)
     if rows:
         section.say(
-            "As the systems are, without a temperature. A carrier counts as right when it overlaps "
-            "a gold one."
+            "As the systems are, and after a temperature T that is fitted for each run to its "
+            "predictions on the dev part, by negative log-likelihood (NLL); the test part, which "
+            "is shown, chooses nothing. For the valence the logits are divided by T. A carrier "
+            "counts as right when it overlaps a gold one; the logit of its probability is divided "
+            "by T, all else being fixed (Platt scaling without an offset). T is left at 1 for "
+            f"fewer than {LEAST} predictions on dev, and where all of them are right or wrong. "
+            "ECE is the expected calibration error in ten bins."
         )
-        heads = ("system", "of", "predictions", "expected calibration error")
+        heads = ("system", "of", "predictions", "T", "ECE", "after", "NLL", "after")
         section.tabulate(heads, rows)
     return section
+
+
+def _rounded(value: float | None) -> str:
+    return DASH if value is None else f"{value:.3f}"
+
+
+def _temperature(fits: Sequence[Fit]) -> str:
+    """Mean and deviation over runs, and in how many of them it was fitted."""
+    fitted = [fit.temperature for fit in fits if fit.kept is None]
+    text = _spread(fitted, 2)
+    return text if len(fitted) in (0, len(fits)) else f"{text} ({len(fitted)} of {len(fits)} runs)"
 
 
 def _worst(systems: Sequence[System], texts: Sequence[Narrative] | None) -> Section:

@@ -185,31 +185,3 @@ def _first_below(rates: Sequence[float], scores: np.ndarray, level: float) -> fl
             share = (scores[i - 1] - level) / (scores[i - 1] - score)
             return float(rates[i - 1] + share * (rates[i] - rates[i - 1]))
     return None
-
-
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """Predictions of like confidence: how many, how sure on average, and how often right."""
-
-    n: int
-    confidence: float
-    accuracy: float
-
-
-def reliability(
-    confidences: Sequence[float], right: Sequence[bool], *, bins: int = 10
-) -> tuple[list[ReliabilityBin], float | None]:
-    """The bins of equal width that are not empty, and the expected calibration error (Guo et al.
-    2017): the mean over predictions of |accuracy - confidence| of their bin."""
-    p, hit = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
-    # As in the paper a bin is open below: (0.1, 0.2].
-    index = np.clip(np.ceil(p * bins) - 1, 0, bins - 1)
-    found = [
-        ReliabilityBin(int(chosen.sum()), float(p[chosen].mean()), float(hit[chosen].mean()))
-        for chosen in (index == i for i in range(bins))
-        if chosen.any()
-    ]
-    if not found:
-        return [], None
-    error = sum(b.n * abs(b.accuracy - b.confidence) for b in found) / len(p)
-    return found, error

@@ -11,6 +11,7 @@ import numpy as np
 from ..corpus.statistics import CoOccurrence, co_occurrence
 from ..errors import Errors, ValenceECError, listed
 from ..schema import NEUTRAL, VALENCES
+from ..temperature import AtTemperature, Fit, Predictions, fit_temperature, tempered
 from .modes import NOISE, PREDICTED, parse_mode
 from .plan import CLASSICAL
 from .record import CARRIERS, VALENCE, Record
@@ -206,6 +207,17 @@ class NoiseCurve:
     reference: str | None
     level: list[float]
     even: BreakEven | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How sure the runs of a system are of what they predict on the test part: all of them
+    together, as they are and, with a temperature that was fitted for each run on its dev part
+    (`fits`), after. Without predictions on dev there is none."""
+
+    before: Predictions
+    fits: list[Fit]
+    after: Predictions | None
 
 
 @dataclass(frozen=True)
@@ -434,17 +446,38 @@ def worst_units(system: System, most: int = 20) -> list[WorstUnit]:
     return sorted(found, key=lambda unit: (unit.score, unit.id, unit.start))[:most]
 
 
-def confidences(system: System, task: str) -> tuple[list[float], list[bool]]:
-    """How sure a system is of each valence, or of each carrier that it predicts, and whether it is
-    right: a carrier, when it overlaps a gold one. Empty for a system without probabilities."""
-    sure: list[float] = []
-    right: list[bool] = []
-    for prediction in system.predictions():
-        if task == VALENCE and prediction["scores"] is not None:
-            for row, gold in zip(prediction["scores"], prediction["gold"], strict=True):
-                sure.append(max(row))
-                right.append(VALENCES[row.index(max(row))] == gold)
-        elif task == CARRIERS and prediction["carrier_scores"] is not None:
-            sure += [score for score, _ in prediction["carrier_scores"]]
-            right += [bool(hit) for _, hit in prediction["carrier_scores"]]
-    return sure, right
+def calibration(system: System, task: str) -> Calibration | None:
+    """Of the valence of gold units, or of predicted carriers, which are right when they overlap a
+    gold one. A run evaluated in another mode has the temperature of its mode "predicted".
+
+    None for a system without probabilities."""
+    test = [_at_temperature(e["predictions"], task) for e in system.evaluations]
+    before = Predictions.joined([at(1.0) for at in test])
+    if not len(before):
+        return None
+    dev = [run["evaluations"].get(PREDICTED, {}).get("dev_predictions") for run in system.runs]
+    if None in dev:
+        return Calibration(before, [], None)
+    fits = [fit_temperature(_at_temperature(predictions, task)) for predictions in dev]
+    after = [at(fit.temperature) for at, fit in zip(test, fits, strict=True)]
+    return Calibration(before, fits, Predictions.joined(after))
+
+
+def _at_temperature(predictions: Sequence[Record], task: str) -> AtTemperature:
+    """From the probabilities of a record: for the valence those of dividing the logits, for a
+    carrier with the logit of its probability divided."""
+    if task == VALENCE:
+        judged = [p for p in predictions if p["scores"] is not None]
+        probabilities = np.asarray([row for p in judged for row in p["scores"]])
+        probabilities = probabilities.reshape(-1, len(VALENCES))
+        gold = np.asarray([VALENCES.index(label) for p in judged for label in p["gold"]], dtype=int)
+        return lambda t: Predictions.of_classes(_tempered(probabilities, t), gold)
+    pairs = [pair for p in predictions for pair in p["carrier_scores"] or ()]
+    p, hits = np.asarray(pairs, dtype=float).reshape(-1, 2).T
+    carrier_or_not = np.stack([p, 1.0 - p], axis=1)
+    return lambda t: Predictions.of_events(_tempered(carrier_or_not, t)[:, 0], hits > 0)
+
+
+def _tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    # Not even rounded: a bin has edges.
+    return probabilities if temperature == 1.0 else tempered(probabilities, temperature)

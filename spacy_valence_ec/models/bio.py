@@ -61,6 +61,13 @@ class Chains:
     def log_z(self) -> np.ndarray:
         return self._tables[2]
 
+    def tempered(self, temperature: float) -> "Chains":
+        """The chains with all emissions divided by a temperature: each tagging has its probability
+        to the power 1/T, normalized, and the most probable one stays the same."""
+        if temperature == 1.0:
+            return self
+        return Chains(self.emissions / temperature, self.spans)
+
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Units of lengths between two powers of two: their indices (n,), the indices of their
         tokens (n, longest), those past the end repeating the last, and the mask of real ones."""
@@ -109,8 +116,9 @@ class Chains:
         unit = self._unit_of_token()
         inside = unit >= 0
         result = np.zeros_like(self.emissions)
-        total = self.forward[inside] + self.backward[inside]
-        result[inside] = np.exp(total - self.log_z[unit[inside]][:, None])
+        forward, backward, log_z = self._tables
+        total = forward[inside] + backward[inside]
+        result[inside] = np.exp(total - log_z[unit[inside]][:, None])
         return result
 
     @cached_property
@@ -205,17 +213,20 @@ class Chains:
     def span_probabilities(self, spans: Sequence[tuple[int, int]]) -> np.ndarray:
         """The probability that exactly these tokens are a carrier, float32 (n,). Each span
         [start, end) lies inside one unit."""
+        if not len(spans):
+            return np.zeros(0, dtype="float32")
         unit_of = self._unit_of_token()
+        forward, backward, log_z = self._tables
         result = np.zeros(len(spans))
         for row, (start, end) in enumerate(spans):
             unit = unit_of[start]
             first, last = self.spans[unit]
             log_p = self.emissions[start, B] + self.emissions[start + 1 : end, I].sum()
             if start > first:
-                log_p += np.logaddexp.reduce(self.forward[start - 1])
+                log_p += np.logaddexp.reduce(forward[start - 1])
             if end < last:
-                log_p += np.logaddexp.reduce((self.emissions[end] + self.backward[end])[:I])
-            result[row] = np.exp(min(0.0, log_p - self.log_z[unit]))
+                log_p += np.logaddexp.reduce((self.emissions[end] + backward[end])[:I])
+            result[row] = np.exp(min(0.0, log_p - log_z[unit]))
         return result.astype("float32")
 
 

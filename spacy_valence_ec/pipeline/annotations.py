@@ -39,14 +39,20 @@ def set_carriers(doc: Doc, carriers: Sequence[tuple[int, int]], scores: np.ndarr
 
 
 def set_judgments(
-    doc: Doc, candidates: np.ndarray, probabilities: np.ndarray, threshold: float
+    doc: Doc,
+    candidates: np.ndarray,
+    probabilities: np.ndarray,
+    threshold: float,
+    scores: np.ndarray | None = None,
 ) -> None:
     """Write `doc.spans["ec_candidates"]`, label "EC" where the probability reaches the threshold,
     else "", and `doc.spans["ec"]`: of accepted candidates that overlap, the most probable one.
 
-    candidates: int32 (n, 3), start and end token, and the unit. probabilities: float (n,).
+    candidates: int32 (n, 3), start and end token, and the unit. probabilities: float (n,), by
+    which is decided. scores: those that are written, where they are others.
     """
     accepted = probabilities >= threshold
+    shown = probabilities if scores is None else scores
     doc.spans[EC_CANDIDATES_KEY] = SpanGroup(
         doc,
         name=EC_CANDIDATES_KEY,
@@ -54,11 +60,11 @@ def set_judgments(
             Span(doc, int(start), int(end), label=EC_LABEL if positive else "")
             for (start, end, _), positive in zip(candidates, accepted, strict=True)
         ],
-        attrs={SCORES_ATTR: probabilities.astype("float32")},
+        attrs={SCORES_ATTR: shown.astype("float32")},
     )
     chosen = without_overlap(candidates, probabilities, accepted)
     carriers = [(int(start), int(end)) for start, end, _ in candidates[chosen]]
-    set_carriers(doc, carriers, probabilities[chosen])
+    set_carriers(doc, carriers, shown[chosen])
 
 
 def without_overlap(

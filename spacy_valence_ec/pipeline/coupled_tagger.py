@@ -183,7 +183,7 @@ class CoupledTagger(Head):
             for labels, rows, found in zip(
                 np.split(valences, ends),
                 np.split(scores, ends),
-                by_doc(docs, carriers, probabilities),
+                by_doc([len(doc) for doc in docs], carriers, probabilities),
                 strict=True,
             )
         ]

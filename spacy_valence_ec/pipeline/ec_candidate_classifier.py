@@ -27,7 +27,8 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
 
     Sets `doc.spans["ec_candidates"]`, label "EC" if accepted, else "", and `doc.spans["ec"]`:
     of accepted candidates that overlap, the most probable one. The scores of both groups are
-    float32 (n,): the probability that the candidate is a carrier.
+    float32 (n,): the probability that the candidate is a carrier. The threshold is for the
+    probability before the temperature, so that calibrating changes no decision.
 
     In training a candidate is positive when it overlaps a gold carrier by a content token.
     """
@@ -98,22 +99,30 @@ class EmotionCarrierCandidateClassifier(CarrierPipe):
         )
         return self.with_condition(inputs, docs, conditions)
 
-    def predict(self, docs: Iterable[Doc]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each Doc its candidates, int32 (n, 3) as in `candidates`, and their
-        probabilities, float32 (n,)."""
-        docs = list(docs)
+    def raw_scores(self, docs: Sequence[Doc]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each Doc its candidates, int32 (n, 3) as in `candidates`, and their logits, float32
+        (n,)."""
         candidates = self.candidates(docs)
         self.require_vectors(docs)
-        logits = self.model.predict(self._model_input(docs, candidates))
-        probabilities = sigmoid(self.to_cpu(logits).reshape(-1))
+        logits = self.to_cpu(self.model.predict(self._model_input(docs, candidates))).reshape(-1)
         ends = np.cumsum([len(spans) for spans in candidates])[:-1]
-        return list(zip(candidates, np.split(probabilities, ends), strict=True))
+        return list(zip(candidates, np.split(logits, ends), strict=True))
+
+    def at_temperature(
+        self, raw: list[tuple[np.ndarray, np.ndarray]], temperature: float
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """For each Doc its candidates, their probabilities at the temperature 1, which decide,
+        and those at the given one: both float32 (n,)."""
+        return [
+            (candidates, sigmoid(logits), sigmoid(logits / temperature))
+            for candidates, logits in raw
+        ]
 
     def set_annotations(
-        self, docs: Iterable[Doc], scores: Sequence[tuple[np.ndarray, np.ndarray]]
+        self, docs: Iterable[Doc], scores: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
     ) -> None:
-        for doc, (candidates, probabilities) in zip(docs, scores, strict=True):
-            set_judgments(doc, candidates, probabilities, self.threshold)
+        for doc, (candidates, probabilities, shown) in zip(docs, scores, strict=True):
+            set_judgments(doc, candidates, probabilities, self.threshold, shown)
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
         """Binary cross-entropy, the weighted mean over the candidates of annotated examples, and

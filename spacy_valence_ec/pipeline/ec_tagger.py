@@ -1,6 +1,7 @@
 """`ec_tagger`: the emotion carriers of each functional unit, from its tokens."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from spacy import Language
@@ -14,8 +15,9 @@ from ..models.bio import B, Chains, I, O, spans_of_tags
 from ..models.spans import group_offsets
 from ..schema import EC_KEY, EC_LABEL, FU_KEY
 from .annotations import set_carriers
+from .calibrated import CalibratedHead
 from .condition import gold_carrier_spans, gold_valences, valences_of
-from .head import SAMPLE_SIZE, Head
+from .head import SAMPLE_SIZE
 
 WITHOUT = "none"  # the class of a unit (a candidate) without a carrier
 
@@ -91,8 +93,9 @@ def make_ec_tagger(
     model: `spacy_valence_ec.CarrierTagger.v1`, or with a suggester
         `spacy_valence_ec.CarrierCandidateClassifier.v1`.
     suggester: any registered one, such as `spacy.ngram_suggester.v1`; null to tag tokens.
-    threshold: with a suggester, the least probability of a candidate that is accepted. The
-        tagger ignores it: its decoding takes the most probable valid tagging.
+    threshold: with a suggester, the least probability of a candidate that is accepted, before the
+        temperature of a calibrated component, which changes no decision. The tagger ignores it:
+        its decoding takes the most probable valid tagging.
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
     class_weights: of the units (with a suggester: candidates) that hold a carrier, "EC", and of
         those that do not, "none"; "balanced"; or null.
@@ -139,7 +142,7 @@ def make_ec_tagger(
     )
 
 
-class CarrierPipe(Head):
+class CarrierPipe(CalibratedHead):
     """What both carrier components share: the label, the classes and that,
     with a condition, they are the second of two steps and read the labels of
     `doc.spans["fu"]`."""
@@ -168,6 +171,16 @@ class CarrierPipe(Head):
         return found
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """The chains of a batch of Docs and their most probable carriers, [start, end) in the tokens
+    of all Docs one after the other; `lengths` of the Docs."""
+
+    chains: Chains
+    carriers: list[tuple[int, int]]
+    lengths: list[int]
+
+
 class EmotionCarrierTagger(CarrierPipe):
     """Tags the tokens of each unit and decodes the most probable carriers, each inside one
     unit.
@@ -177,15 +190,20 @@ class EmotionCarrierTagger(CarrierPipe):
     tokens are a carrier.
     """
 
-    def predict(self, docs: Iterable[Doc]) -> list[tuple[list[tuple[int, int]], np.ndarray]]:
-        """For each Doc its carriers [start, end) and their probabilities, float32 (n,)."""
-        docs = list(docs)
+    def raw_scores(self, docs: Sequence[Doc]) -> Decoded:
         inputs = self.model_input(docs)
         self.require_vectors(docs)
         emissions = self.model.predict(inputs)
         chains = chains_of(docs, [self.to_cpu(array) for array in emissions])
-        carriers = spans_of_tags(chains.decode())
-        return by_doc(docs, carriers, chains.span_probabilities(carriers))
+        return Decoded(chains, spans_of_tags(chains.decode()), [len(doc) for doc in docs])
+
+    def at_temperature(
+        self, raw: Decoded, temperature: float
+    ) -> list[tuple[list[tuple[int, int]], np.ndarray]]:
+        """For each Doc its carriers [start, end) and their probabilities, float32 (n,), in the
+        distribution over taggings of which all emissions are divided by the temperature."""
+        probabilities = raw.chains.tempered(temperature).span_probabilities(raw.carriers)
+        return by_doc(raw.lengths, raw.carriers, probabilities)
 
     def set_annotations(
         self,
@@ -251,19 +269,19 @@ def chains_of(docs: Sequence[Doc], emissions: Sequence[np.ndarray]) -> Chains:
 
 
 def by_doc(
-    docs: Sequence[Doc], carriers: Sequence[tuple[int, int]], probabilities: np.ndarray
+    lengths: Sequence[int], carriers: Sequence[tuple[int, int]], probabilities: np.ndarray
 ) -> list[tuple[list[tuple[int, int]], np.ndarray]]:
-    """Carriers in the tokens of all Docs, in order, as those of each Doc, with their
-    probabilities."""
+    """Carriers in the tokens of all Docs, in order, as those of each Doc, with their probabilities.
+    `lengths` are the numbers of tokens of the Docs."""
     result = []
     first_token = first = 0
-    for doc in docs:
+    for length in lengths:
         last = first
-        while last < len(carriers) and carriers[last][0] < first_token + len(doc):
+        while last < len(carriers) and carriers[last][0] < first_token + length:
             last += 1
         own = [(start - first_token, end - first_token) for start, end in carriers[first:last]]
         result.append((own, probabilities[first:last]))
-        first, first_token = last, first_token + len(doc)
+        first, first_token = last, first_token + length
     return result
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Sequence
 
 import numpy as np
+from scipy.special import softmax
 from spacy import Language, Vocab
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -12,8 +13,9 @@ from thinc.types import Floats2d
 from ..errors import Errors, ValenceECError
 from ..schema import FU_KEY, VALENCES
 from .annotations import set_valences
+from .calibrated import CalibratedHead
 from .condition import GOLD, Rate, carrier_marks_of, gold_carrier_marks, gold_valences
-from .head import SAMPLE_SIZE, ClassWeights, Head
+from .head import SAMPLE_SIZE, ClassWeights
 
 DEFAULT_MODEL = """
 [model]
@@ -94,7 +96,7 @@ def make_valence_classifier(
     )
 
 
-class ValenceClassifier(Head):
+class ValenceClassifier(CalibratedHead):
     """Gives each unit of `doc.spans["fu"]` its valence as the label, and the group
     `attrs["scores"]`, float32 (n_units, 3): the probability of each of `attrs["labels"]`.
 
@@ -141,13 +143,15 @@ class ValenceClassifier(Head):
     def gold_condition(self, example: Example) -> np.ndarray:
         return gold_carrier_marks(example)
 
-    def predict(self, docs: Iterable[Doc]) -> np.ndarray:
-        """P(label) of the units of all Docs in order, float32 (n_units, 3)."""
-        docs = list(docs)
+    def raw_scores(self, docs: Sequence[Doc]) -> np.ndarray:
+        """The logits of the units of all Docs in order, float32 (n_units, 3)."""
         inputs = self.model_input(docs)
         self.require_vectors(docs)
-        logits = self.model.predict(inputs)
-        return np.asarray(self.to_cpu(self.model.ops.softmax(logits, axis=-1)), dtype="float32")
+        return self.to_cpu(self.model.predict(inputs))
+
+    def at_temperature(self, raw: np.ndarray, temperature: float) -> np.ndarray:
+        """P(label) of each unit, float32 (n_units, 3)."""
+        return np.asarray(softmax(raw / temperature, axis=1), dtype="float32")
 
     def set_annotations(self, docs: Iterable[Doc], scores: np.ndarray) -> None:
         first = 0

@@ -19,6 +19,7 @@ from spacy_valence_ec.experiments.report import write_report
 from spacy_valence_ec.experiments.statistics import macro_f_of_confusion
 from spacy_valence_ec.experiments.summary import (
     MEASURES,
+    calibration,
     comparisons,
     confusion,
     headline,
@@ -70,7 +71,7 @@ def test_the_command_writes_a_page_that_needs_nothing_else(
     checker = Checker()
     checker.feed(page)
     assert checker.open == []
-    assert checker.seen.count("svg") == 5  # two learning curves, noise, two of calibration
+    assert checker.seen.count("svg") == 7  # two learning curves, noise, four of calibration
     assert "script" not in checker.seen
     # Nothing is loaded: what looks like an address is the name of a namespace.
     addresses = set(re.findall(r"https?://[^\"'\s<)]+", page))
@@ -135,6 +136,52 @@ def test_noise_breaks_even(records: list[Record], tmp_path: Path) -> None:
     assert found.even is not None
     assert found.even.rate is not None
     assert 0 < found.even.low <= found.even.rate <= found.even.high < 1
+
+
+def test_a_temperature_is_fitted_on_dev_alone(tmp_path: Path) -> None:
+    """Sure by 0.8 and right in half on dev, so less sure on test, whatever is right there."""
+    found = []
+    for test_skill in (0.3, 0.9):
+        record, dev = a_record("joint", 0, skill=test_skill), a_record("joint", 1, skill=0.25)
+        evaluation = record["evaluations"]["predicted"]
+        evaluation["dev_predictions"] = dev["evaluations"]["predicted"]["predictions"]
+        (system,) = systems_of([record], tmp_path)
+        valence = calibration(system, "valence")
+        assert valence is not None
+        assert valence.after is not None
+        assert (valence.before.confidence == 0.8).all()
+        found.append((valence.fits, valence.after.confidence.tolist()))
+        carriers = calibration(system, "carriers")
+        assert carriers is not None
+        assert carriers.after is not None
+        # Of each pair 0.7 is right and 0.6 wrong, by the logit alone.
+        (fit,) = carriers.fits
+        logit = np.log(0.7 / 0.3) / fit.temperature
+        assert carriers.after.confidence[0] == pytest.approx(1 / (1 + np.exp(-logit)))
+    assert found[0] == found[1]
+    (fit,), confidences = found[0]
+    predictions = dev["evaluations"]["predicted"]["predictions"]
+    share = np.mean(
+        [g == p for x in predictions for g, p in zip(x["gold"], x["predicted"], strict=True)]
+    )
+    # The likelihood of a single confidence is greatest where it is the share that is right.
+    assert confidences == pytest.approx([share] * len(confidences), abs=0.001)
+    expected = np.log(0.8 / 0.1) / np.log(share / ((1 - share) / 2))
+    assert fit.temperature == pytest.approx(expected, rel=0.01)
+
+    del evaluation["dev_predictions"]
+    write_report([record], tmp_path, folder=tmp_path)
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    (row,) = (x for x in markdown.splitlines() if x.startswith("| joint (cnn) | valence of gold"))
+    assert row.split(" | ")[3] == row.split(" | ")[5] == "–"
+    evaluation["dev_predictions"] = predictions
+    write_report([record], tmp_path, folder=tmp_path)
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    (row,) = (x for x in markdown.splitlines() if x.startswith("| joint (cnn) | valence of gold"))
+    cells = row.split(" | ")
+    assert cells[3] == f"{fit.temperature:.2f}"
+    accuracy = valence.before.right.mean()
+    assert cells[4:6] == [f"{abs(accuracy - x):.3f}" for x in (0.8, confidences[0])]
 
 
 def test_the_worst_units_are_quoted_on_demand_only(

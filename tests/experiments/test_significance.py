@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import scipy.stats
-from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, f1_score
 
 from spacy_valence_ec.experiments import statistics as st
@@ -111,17 +110,3 @@ def test_break_even_by_hand() -> None:
     assert st.break_even([0.0, 1.0], curve[:, :2], [0.1]).rate is None
     assert st.break_even([0.0, 1.0], curve[:, :2], [0.1]).high == np.inf
     assert st.break_even([0.0, 1.0], curve[:, :2], [0.9]).rate == 0.0
-
-
-def test_reliability_is_that_of_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    p = rng.random(500)
-    right = rng.random(500) < p**2
-    bins, error = st.reliability(p.tolist(), right.tolist())
-    accuracy, confidence = calibration_curve(right, p, n_bins=10)
-    np.testing.assert_allclose([b.accuracy for b in bins], accuracy)
-    np.testing.assert_allclose([b.confidence for b in bins], confidence)
-    assert error == pytest.approx(sum(b.n * abs(b.accuracy - b.confidence) for b in bins) / 500)
-    # By hand: 0.9 right, 0.9 wrong: sure by 0.9, right in half.
-    assert st.reliability([0.9, 0.9], [True, False])[1] == pytest.approx(0.4)
-    assert st.reliability([], []) == ([], None)
