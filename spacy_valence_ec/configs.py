@@ -1,5 +1,6 @@
 """Training configs from two halves: a setting of the paper and a backbone."""
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ EMBEDDED_TAGGER = "embedded"
 INSTALLED_TAGGER = "it_core_news_sm"
 TAGGER, PARSER = "morphologizer", "parser"
 
+SETTINGS, BACKBONES = "settings", "backbones"  # folders of the halves
+MAX_SEED = 2**32  # what numpy takes is below
+
 ENCODER = "tok2vec"  # the name of the encoder in every backbone
+
+HUB_SECONDS = 3.0  # to answer in
 
 MAX_LENGTH = 512  # pieces: of a window of 128 tokens, on average four a token
 # Encoders that count positions from behind the padding token, as RoBERTa does.
@@ -54,7 +60,8 @@ def compose_config(
         whose trained pipeline is to be given as `paths.first` (`first_setting`).
     backbone: the name of one of these files, or a pretrained model (`base.encoders`), or a local
         folder or Hugging Face hub name of an encoder, for a generative setting of a causal language
-        model. Only in the last case is the hub asked, and for that model alone.
+        model. Only in the last case is the hub asked, and for that model alone; where it does not
+        answer within `HUB_SECONDS`, only what was downloaded before is known.
     tagger: where the parts of speech of the carrier candidates come from: "embedded", the base; or
         a pipeline with a morphologizer, and maybe a parser, by its name or folder.
     max_epochs: 0 for no limit but the patience and, where the backbone sets it,
@@ -63,12 +70,12 @@ def compose_config(
     Raises: ValenceECError C001 for an unknown setting, C002 for an unknown backbone, C003 for
     a folder that holds no model, C004 for one whose config.json cannot be read, C005 or C006 for
     a tagger that cannot be taken, C007 for a backbone that is not of the kind that the setting
-    needs, G004 for a model that is not causal where one is needed, P010 or P011 for a pretrained
-    model that is not there.
+    needs, C008 for a tagger where the setting has none, G004 for a model that is not causal where
+    one is needed, P010 or P011 for a pretrained model that is not there.
     """
-    config = _setting_config(configs / "settings", setting)
+    config = _setting_config(configs / SETTINGS, setting)
     is_generative = GENERATIVE in config["components"]
-    half = _backbone_config(configs / "backbones", backbone, is_generative)
+    half = _backbone_config(configs / BACKBONES, backbone, is_generative)
     if (GENERATIVE in half["components"]) != is_generative:
         needed = "a causal language model" if is_generative else "an encoder"
         raise ValenceECError(Errors.C007.format(setting=setting, needed=needed, name=backbone))
@@ -81,7 +88,9 @@ def compose_config(
     config["system"]["gpu_allocator"] = gpu_allocator
     if max_epochs is not None:
         config["training"]["max_epochs"] = max_epochs
-    if tagger != EMBEDDED_TAGGER and TAGGER in config["nlp"]["pipeline"]:
+    if tagger != EMBEDDED_TAGGER:
+        if TAGGER not in config["nlp"]["pipeline"]:
+            raise ValenceECError(Errors.C008.format(setting=setting, name=tagger))
         _take_tagger(config, tagger)
     return config
 
@@ -92,9 +101,17 @@ def first_setting(setting: str, *, configs: Path) -> str | None:
 
     Raises: ValenceECError C001 for an unknown setting.
     """
-    section = _setting_config(configs / "settings", setting).get("two_step", {})
+    section = _setting_config(configs / SETTINGS, setting).get("two_step", {})
     first: str | None = section.get("first")
     return first
+
+
+def has_tagger(setting: str, *, configs: Path) -> bool:
+    """Whether a setting has a tagger, whose place another one can take.
+
+    Raises: ValenceECError C001 for an unknown setting.
+    """
+    return TAGGER in _setting_config(configs / SETTINGS, setting)["nlp"]["pipeline"]
 
 
 def installed_tagger() -> str:
@@ -119,7 +136,7 @@ def _take_tagger(config: Config, name: str) -> None:
         raise ValenceECError(Errors.C005.format(name=name))
     taken = [TAGGER, *([PARSER] if PARSER in components else [])]
     encoders = [c for c in components if source["components"][c].get("factory") == "tok2vec"]
-    if any(_reads_vectors(source["components"][c]) for c in (*taken, *encoders)):
+    if any(reads_vectors(source["components"][c]) for c in (*taken, *encoders)):
         raise ValenceECError(Errors.C006.format(name=name))
     for component in taken:
         config["components"][component] = {
@@ -139,7 +156,7 @@ def _take_tagger(config: Config, name: str) -> None:
     config["initialize"]["after_init"]["components"] = [c for c in started if c != TAGGER]
 
 
-def _reads_vectors(section: Any) -> bool:
+def reads_vectors(section: Any) -> bool:
     """Whether some layer in a section of a config reads the static vectors of the vocabulary."""
     if not isinstance(section, dict):
         return False
@@ -147,7 +164,7 @@ def _reads_vectors(section: Any) -> bool:
     return (
         is_layer
         or section.get("include_static_vectors") is True
-        or any(map(_reads_vectors, section.values()))
+        or any(map(reads_vectors, section.values()))
     )
 
 
@@ -259,12 +276,32 @@ def _read_model_config(name: str, known: list[str]) -> Any:
     folder = Path(name)
     if folder.exists() and not (folder / "config.json").is_file():
         raise ValenceECError(Errors.C003.format(name=name))
+    # The hub is asked with five repeats and long waits, which a misspelt name does not deserve.
+    on_hub = not folder.exists() and _hub_answers(name)
     try:
-        return AutoConfig.from_pretrained(name)
+        return AutoConfig.from_pretrained(name, local_files_only=not on_hub)
     except (OSError, ValueError, AttributeError) as error:
         if folder.exists():
             raise ValenceECError(Errors.C004.format(name=name)) from error
-        raise ValenceECError(Errors.C002.format(name=name, known=", ".join(known))) from error
+        message = Errors.C002.format(name=name, known=", ".join(known), hint=_hint(name, known))
+        raise ValenceECError(message) from error
+
+
+def _hub_answers(name: str) -> bool:
+    """Whether the Hugging Face hub answers at once, whatever it says, when asked for a model."""
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import get_session
+
+    try:
+        get_session().head(hf_hub_url(name, "config.json"), timeout=HUB_SECONDS)
+    except (OSError, ValueError):  # no connection, or a name that no model can have
+        return False
+    return True
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def _resolved(name: str) -> str:
@@ -290,7 +327,8 @@ def _read_extended(folder: Path, name: str, kind: str, message: str) -> Config:
 def _read(folder: Path, name: str, message: str) -> Config:
     path = folder / f"{name}.cfg"
     if Path(name).name != name or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.cfg"))) or "none"
-        raise ValenceECError(message.format(name=name, known=known, folder=folder))
+        files = sorted(file.stem for file in folder.glob("*.cfg"))
+        known, hint = ", ".join(files) or "none", _hint(name, files)
+        raise ValenceECError(message.format(name=name, known=known, folder=folder, hint=hint))
     # Uninterpolated: the references to the other half are resolved after the merge.
     return util.load_config(path, interpolate=False)

@@ -92,7 +92,8 @@ class Errors:
     )
     V024 = (
         "[V024] '{value}' is no way to take the first step: give 'predicted', 'oracle', or "
-        "'noise:RATE' with a rate from 0 to 1."
+        "'noise-KIND@RATE', where KIND is 'distribution' or 'confusion' and RATE a number from 0 "
+        "to 1."
     )
     V025 = (
         "[V025] The confusions must map each of the labels {labels} to a mapping of labels to "
@@ -100,16 +101,30 @@ class Errors:
     )
     V030 = "[V030] {name}: a temperature must be a positive, finite number. Got: {value}"
 
+    V026 = (
+        "[V026] '{value}' needs the confusions of a first step: count them on annotated narratives "
+        "that are not evaluated on (`valence-ec evaluate --confusions-on`, or "
+        "`evaluation.valence_confusions`)."
+    )
+    V027 = (
+        "[V027] '{value}' is for a first step that is the valence, and here it is the carriers, "
+        "which have no labels to confuse: give 'noise-distribution@RATE'."
+    )
+    V028 = (
+        "[V028] No unit of the narratives that confusions are to be counted on is {labels}. Take "
+        "more narratives, or noise of the kind 'distribution'."
+    )
+
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "
         "another text."
     )
 
-    C001 = "[C001] No setting '{name}' in {folder}. There are: {known}."
+    C001 = "[C001] No setting '{name}' in {folder}{hint}. There are: {known}."
     C002 = (
-        "[C002] '{name}' is no backbone: neither one of {known}, nor a local folder, nor a model "
-        "that could be reached on the Hugging Face hub. Check the spelling, or give the path of "
-        "a folder that holds config.json, the weights and the tokenizer."
+        "[C002] '{name}' is no backbone{hint}: neither one of {known}, nor a local folder, nor a "
+        "model that could be reached on the Hugging Face hub. Check the spelling, or give the path "
+        "of a folder that holds config.json, the weights and the tokenizer."
     )
     C003 = (
         "[C003] The folder '{name}' holds no model: config.json is missing. Give the folder "
@@ -133,6 +148,10 @@ class Errors:
         "[C007] The setting '{setting}' needs {needed}, and the backbone '{name}' is none. Take "
         "another backbone: 'geppetto' and 'mini-gpt' are causal language models, 'alberto' and "
         "'embedded' are encoders."
+    )
+    C008 = (
+        "[C008] The setting '{setting}' has no tagger that '{name}' could take the place of: leave "
+        "`tagger` out."
     )
 
     D001 = (
@@ -164,6 +183,10 @@ class Errors:
         "go on without the narratives listed."
     )
     D008 = "[D008] {path}: there is no valid narrative."
+    D009 = (
+        "[D009] {n} problems in {path}, and nothing was run. Mend them; `valence-ec validate` "
+        "lists all. The first:\n{first}"
+    )
     B001 = (
         "[B001] There is no text of '{name}' at {path}. Point `--vars.sources` (or the first "
         "argument) at the folder that holds it."
@@ -188,12 +211,13 @@ class Errors:
         "[B006] {path}: too little text for vectors: no word occurs {n} times. Add sources, or "
         "raise [text.repeats] of the setting."
     )
+    B007 = "[B007] There is no folder {path} to write the vectors to. Make it, or mend the path."
+    B008 = (
+        "[B008] {path} is no text: it holds bytes that no text has. Give the tokens.txt that "
+        "`valence-ec base prepare` wrote."
+    )
     E001 = "[E001] No plan of experiments '{name}' in {folder}. There are: {known}."
     E002 = "[E002] {path}: {why}."
-    E003 = (
-        "[E003] '{mode}' is no mode of evaluation: give one of {known}, where KIND is "
-        "'distribution' or 'confusion' and RATE a number from 0 to 1."
-    )
     E004 = (
         "[E004] The setting '{setting}' cannot be evaluated in the mode '{mode}': it has no first "
         "step of its own whose output could be replaced."
@@ -203,8 +227,9 @@ class Errors:
         "field `split` or `fold`: a figure from such parts means nothing."
     )
     E006 = (
-        "[E006] {n} of {total} narratives have no field `fold` that is a whole number, or there "
-        "are fewer than three folds. Give it to all of them, or set `folds = []` in the plan."
+        "[E006] {n} of {total} narratives have no field `fold` that is a whole number, and the "
+        "others make {folds} folds: all must have it, and there must be three at least. Or set "
+        "`folds = []` in the plan."
     )
     E007 = (
         "[E007] {n} of {total} runs failed: {names}. See the log of each in {folder}. The same "
@@ -224,6 +249,11 @@ class Errors:
     E013 = "[E013] There is no corpus '{name}' at {path}. Give the folder that holds it."
     E014 = (
         "[E014] The part '{part}' of the experiment has no narratives. Look at `folds` and `split`."
+    )
+    E015 = "[E015] '{name}' is {what}. The baselines are: {known}."
+    E016 = (
+        "[E016] There is no fold {fold}: the field `fold` of the narratives is one of {known}. "
+        "Give some of these as `folds` in the plan, or [] for the split."
     )
     G001 = (
         "[G001] {name}: {n} units do not fit into the {length} pieces that the model reads at "

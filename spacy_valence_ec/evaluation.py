@@ -45,8 +45,8 @@ def evaluate(
         `ec`; those without `fu` are left out.
     first_step: of a pipeline of two steps: "predicted" by itself, as any other component; "oracle",
         the component that makes the labels of the first step does not run, and the gold ones are
-        put on the Docs; "noise:RATE" or a `Noise`, a share of the gold ones is replaced. The
-        metrics of the first step are those of the labels that were given.
+        put on the Docs; "noise-distribution@RATE" or a `Noise`, a share of the gold ones is
+        replaced. The metrics of the first step are those of the labels that were given.
     batch_size: Docs a batch; the pipeline's own when None.
     on_doc: called after each processed Doc, twice a narrative.
 
@@ -63,7 +63,8 @@ def evaluate(
     `nlp.max_length`, a limit that guards parsers, is raised to the longest text. Offsets of
     narratives that do not fall on the token edges of `nlp` give a warning (W001).
     Raises: ValenceECError M001 when nothing is annotated, M009 when the pipeline sets no units,
-    V023 when it has no first step to be given, V024 for a `first_step` that is none.
+    V023 when it has no first step to be given, V024 for a `first_step` that is none, V026 for
+    "noise-confusion@RATE", which takes a `Noise` with the confusions.
     """
     return evaluate_with_examples(nlp, data, first_step, batch_size, on_doc)[0]
 
@@ -74,7 +75,7 @@ def valence_confusions(
     """For each gold label how often a pipeline gives which one, on gold units: the confusions of
     `Noise`.
 
-    Raises: ValenceECError, as `evaluate`.
+    Raises: ValenceECError, as `evaluate`, and V028 for data that lack a label.
     """
     counts = {gold: dict.fromkeys(VALENCES, 0) for gold in VALENCES}
     for example in evaluate_with_examples(nlp, data, PREDICTED, batch_size, None)[1]:
@@ -82,7 +83,19 @@ def valence_confusions(
         for label, given in zip(gold.valences, predicted.valences, strict=True):
             if label in counts and given in counts:
                 counts[label][given] += 1
+    check_labels(label for label, row in counts.items() if sum(row.values()))
     return counts
+
+
+def check_labels(found: Iterable[str]) -> None:
+    """That confusions of each label can be counted.
+
+    Raises: ValenceECError V028 for a label that is not there.
+    """
+    known = set(found)
+    missing = [label for label in VALENCES if label not in known]
+    if missing:
+        raise ValenceECError(Errors.V028.format(labels=", ".join(missing)))
 
 
 def evaluate_with_examples(

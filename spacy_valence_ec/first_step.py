@@ -11,6 +11,7 @@ One seed replaces at a higher rate what it replaces at a lower one, and by the s
 rates is not shaken by draws.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from .pipeline.valence_classifier import ValenceClassifier
 from .schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL, VALENCES
 
 PREDICTED, ORACLE, NOISE = "predicted", "oracle", "noise"
+DISTRIBUTION, CONFUSION = NOISE_KINDS = ("distribution", "confusion")
 
 Confusions = Mapping[str, Mapping[str, float]]
 
@@ -49,7 +51,8 @@ class Noise:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.rate <= 1.0:
-            raise ValenceECError(Errors.V024.format(value=f"{NOISE}:{self.rate}"))
+            kind = DISTRIBUTION if self.confusions is None else CONFUSION
+            raise ValenceECError(Errors.V024.format(value=f"{NOISE}-{kind}@{self.rate}"))
         if self.confusions is not None:
             rows = [self.confusions.get(label, {}) for label in VALENCES]
             values = [value for row in rows for value in row.values()]
@@ -59,27 +62,52 @@ class Noise:
 
 
 FirstStep = str | Noise
-"""`"predicted"`, `"oracle"`, `"noise:RATE"` or a `Noise`."""
+"""`"predicted"`, `"oracle"`, `"noise-KIND@RATE"` or a `Noise`."""
 
 
-def parse_first_step(value: FirstStep, seed: int = 0) -> Noise | None:
-    """None for the pipeline's own first step; the oracle is noise of rate 0.
+@dataclass(frozen=True)
+class Mode:
+    """What a way to take the first step says. `noise`: of which kind, drawn from the distribution
+    of the labels or shaped like the confusions of a real first step; None without."""
+
+    kind: str
+    noise: str | None = None
+    rate: float = 0.0
+
+
+def parse_mode(name: str) -> Mode:
+    """`"predicted"`, `"oracle"`, or `"noise-KIND@RATE"`, such as `"noise-distribution@0.3"`.
 
     Raises: ValenceECError V024 for anything else.
     """
+    if name in (PREDICTED, ORACLE):
+        return Mode(name)
+    number = r"\d+(?:\.\d+)?(?:e-?\d+)?"
+    found = re.fullmatch(rf"{NOISE}-({'|'.join(NOISE_KINDS)})@({number})", name)
+    if found is None or float(found[2]) > 1:
+        raise ValenceECError(Errors.V024.format(value=name))
+    return Mode(NOISE, found[1], float(found[2]))
+
+
+def parse_first_step(
+    value: FirstStep, seed: int = 0, confusions: Confusions | None = None
+) -> Noise | None:
+    """None for the pipeline's own first step; the oracle is noise of rate 0.
+
+    confusions: for noise of that kind.
+    Raises: ValenceECError V024 for a string that is no way to take the first step, V026 for noise
+    of the kind "confusion" without confusions.
+    """
     if isinstance(value, Noise):
         return value
-    if value == PREDICTED:
+    mode = parse_mode(value)
+    if mode.kind == PREDICTED:
         return None
-    if value == ORACLE:
-        return Noise(0.0, seed)
-    kind, _, rate = value.partition(":")
-    try:
-        if kind == NOISE:
-            return Noise(float(rate), seed)
-    except ValueError:  # that of a rate out of range too: its message names the value
-        pass
-    raise ValenceECError(Errors.V024.format(value=value))
+    if mode.noise != CONFUSION:
+        return Noise(mode.rate, seed)
+    if confusions is None:
+        raise ValenceECError(Errors.V026.format(value=value))
+    return Noise(mode.rate, seed, confusions)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from helpers import ROOT
+from requests import Response, Session
 from spacy.util import load_model_from_config
 from thinc.api import Config
+from transformers import AutoConfig, BertConfig
 
 from spacy_valence_ec.configs import compose_config
 from spacy_valence_ec.errors import ValenceECError
@@ -153,6 +155,38 @@ def test_unknown_setting_and_backbones(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(content)
         with pytest.raises(ValenceECError, match=r"C004.*model_type"):
             compose("joint", str(tmp_path))
+
+
+def test_a_misspelt_name_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub is asked once, and for a second or two, by whatever is no file and no folder."""
+    asked = []
+
+    def head(self: Session, url: str, **options: Any) -> Response:
+        asked.append((url, options["timeout"]))
+        raise ConnectionError("no network here")
+
+    monkeypatch.setattr(Session, "head", head)
+    monkeypatch.setattr(Session, "request", lambda *_, **__: pytest.fail("asked again"))
+    with pytest.raises(ValenceECError, match=r"C002.*'embeded'.*did you mean 'embedded'\?"):
+        compose("joint", "embeded")
+    ((url, seconds),) = asked
+    assert url.endswith("/embeded/resolve/main/config.json")
+    assert seconds <= 3
+    with pytest.raises(ValenceECError, match=r"C001.*did you mean 'joint'\?"):
+        compose("jont", "embedded")
+
+
+def test_a_hub_name_without_a_slash_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "head", lambda *_, **__: Response())
+    looked_up = []
+
+    def from_pretrained(name: str, *, local_files_only: bool) -> BertConfig:
+        looked_up.append((name, local_files_only))
+        return BertConfig(hidden_size=48)
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", from_pretrained)
+    check_widths(compose("joint", "bert-base-multilingual-cased"), 48)
+    assert looked_up == [("bert-base-multilingual-cased", False)]
 
 
 def test_generic_half_is_no_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,9 +157,15 @@ def test_units_that_are_not_the_gold_ones() -> None:
 def test_ways_to_take_the_first_step() -> None:
     assert parse_first_step("predicted") is None
     assert parse_first_step("oracle") == Noise(0.0)
-    assert parse_first_step("noise:0.3", 5) == Noise(0.3, 5)
+    assert parse_first_step("noise-distribution@0.3", 5) == Noise(0.3, 5)
+    assert parse_first_step("noise-distribution@1e-05") == Noise(0.00001)
+    counts = {v: {"neutral": 1} for v in VALENCES}
+    assert parse_first_step("noise-confusion@0.3", 5, counts) == Noise(0.3, 5, counts)
+    with pytest.raises(ValenceECError, match="V026"):
+        parse_first_step("noise-confusion@0.3")
     assert parse_first_step(Noise(0.2, 1), 5) == Noise(0.2, 1)
-    for value in ("noise", "noise:", "noise:2", "noise:-1", "noise:nan", "gold", ""):
+    rates = ("", "2", "-1", "nan")
+    for value in ("noise", "noise:0.3", *(f"noise-confusion@{r}" for r in rates), "gold", ""):
         with pytest.raises(ValenceECError, match=rf"V024.*'{value}'"):
             parse_first_step(value)
     for confusions in ({}, {"negative": {"joy": 1}}, {v: {"neutral": -1} for v in VALENCES}):

@@ -203,8 +203,8 @@ def test_the_oracle_reads_gold_and_the_pipeline_itself_never(
     assert np.abs(said(gold, "oracle") - said(other, "oracle")).max() > 0.05
     # This first step is always right: its predictions are the oracle.
     np.testing.assert_allclose(said(gold, "oracle"), said(gold, "predicted"), atol=1e-4)
-    np.testing.assert_array_equal(said(gold, "noise:0"), said(gold, "oracle"))
-    assert np.abs(said(gold, "noise:1") - said(gold, "oracle")).max() > 0.05
+    np.testing.assert_array_equal(said(gold, "noise-distribution@0"), said(gold, "oracle"))
+    assert np.abs(said(gold, "noise-distribution@1") - said(gold, "oracle")).max() > 0.05
     assert nlp.pipe_names == spacy.load(trained(setting)).pipe_names
 
 

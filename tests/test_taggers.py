@@ -97,6 +97,37 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop(NAME, None)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("single-valence", "--tagger", "nonsense"),
+        ("joint", "--seed", -1),
+        ("joint", "--seed", 2**32),
+        ("joint", "--max-epochs", -2),
+    ],
+)
+def test_what_cannot_be_composed_is_wrong_usage(
+    options: tuple[object, ...], cli: Cli, tmp_path: Path
+) -> None:
+    setting, name, value = options
+    path = tmp_path / "new" / "some.cfg"
+    code, out, err = cli("compose", setting, path, "--configs", CONFIGS, name, value)
+    assert (code, out) == (2, "")
+    assert ("C008" if name == "--tagger" else f"'{name}'") in err
+    assert not path.parent.exists()
+
+
+def test_no_tagger_is_named_where_there_is_none(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "some.cfg"
+    for tagger in ("auto", "embedded"):
+        options = (path, "--configs", CONFIGS, "--tagger", tagger)
+        assert cli("compose", "single-valence", *options) == (
+            0,
+            f"single-valence on embedded: {path}\n",
+            "",
+        )
+
+
 def test_an_installed_pipeline_is_found(
     site: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,13 +54,18 @@ def train_vectors(tokens: Path, output: Path, *, epochs: int = 10, threads: int 
     text format, which `spacy init vectors --mode floret` reads. With more than one thread two runs
     differ a little.
 
+    output: in a folder that is there.
+
     Raises: ValenceECError B004 if floret, of the extra `base`, is not installed, B006 if no word is
-    frequent enough.
+    frequent enough, B007 if the folder of the output is missing, B008 if the tokens are no text.
     """
     try:
         import floret
     except ImportError as error:
         raise ValenceECError(Errors.B004) from error
+    if not output.parent.is_dir():
+        raise ValenceECError(Errors.B007.format(path=output.parent))
+    _check_text(tokens)
     options: dict[str, Any] = {
         "model": "cbow",
         "mode": "floret",
@@ -81,12 +86,25 @@ def train_vectors(tokens: Path, output: Path, *, epochs: int = 10, threads: int 
         model = floret.train_unsupervised(str(tokens), **options)
     except ValueError as error:
         raise ValenceECError(Errors.B006.format(path=tokens, n=MIN_COUNT)) from error
-    output.parent.mkdir(parents=True, exist_ok=True)
     deviation = np.std([model.get_word_vector(word) for word in model.words[:SAMPLE]])
     with tempfile.TemporaryDirectory(prefix=".valence-ec-", dir=output.parent) as folder:
         raw = Path(folder) / output.name
         model.save_floret_vectors(str(raw))
         _rescale(raw, output, 1.0 / float(deviation))
+
+
+def _check_text(path: Path) -> None:
+    """floret takes any bytes, and learns n-grams of them.
+
+    Raises: ValenceECError B008 for a file that is not UTF-8, or that holds a zero byte.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            is_text = not any("\0" in line for line in file)
+    except UnicodeDecodeError:
+        is_text = False
+    if not is_text:
+        raise ValenceECError(Errors.B008.format(path=path))
 
 
 def _rescale(source: Path, target: Path, factor: float) -> None:

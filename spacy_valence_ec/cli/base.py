@@ -50,7 +50,12 @@ def vectors(
     tokens: Annotated[
         Path, typer.Argument(help="tokens.txt of `prepare`.", exists=True, dir_okay=False)
     ],
-    output: Annotated[Path, typer.Argument(help="File of floret vectors to write.")],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            help="File of floret vectors to write, in a folder there is.", dir_okay=False
+        ),
+    ],
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the text.")] = 10,
     threads: Annotated[int, typer.Option(min=1, help="With 1 a run can be repeated.")] = 2,
 ) -> None:

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
+from ..configs import (
+    EMBEDDED_TAGGER,
+    MAX_SEED,
+    compose_config,
+    has_tagger,
+    installed_tagger,
+)
+from ..errors import Errors
 from ..files import atomic_write
+
+AUTO = "auto"
 
 
 def compose(
@@ -21,28 +31,33 @@ def compose(
     configs: Annotated[
         Path, typer.Option(help="Folder of the halves.", exists=True, file_okay=False)
     ] = Path("configs"),
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED - 1, help="Seed of everything random.")
+    ] = 0,
     max_epochs: Annotated[
         int,
-        typer.Option(help="Most passes over the training data; -1 for the backbone's default."),
+        typer.Option(
+            min=-1, help="Most passes over the training data; -1 for the backbone's default."
+        ),
     ] = -1,
-    gpu: Annotated[int, typer.Option(help="GPU that will be used; -1 for none.")] = -1,
+    gpu: Annotated[int, typer.Option(min=-1, help="GPU that will be used; -1 for none.")] = -1,
     tagger: Annotated[
         str,
         typer.Option(
             help="Parts of speech for the carrier candidates: 'embedded', a pipeline such as "
             "'it_core_news_sm', or 'auto' for that one if it is installed, else the embedded one."
         ),
-    ] = "auto",
+    ] = AUTO,
 ) -> None:
     """Merge a setting of the paper and a backbone into one training config.
 
     Example: valence-ec compose joint training/joint.cfg --backbone embedded
     """
-    from ..configs import compose_config, installed_tagger
-
-    if tagger == "auto":
-        tagger = installed_tagger()
+    has_one = has_tagger(setting, configs=configs)
+    if tagger == AUTO:
+        tagger = installed_tagger() if has_one else EMBEDDED_TAGGER
+    elif tagger != EMBEDDED_TAGGER and not has_one:
+        raise typer.BadParameter(Errors.C008.format(setting=setting, name=tagger))
     config = compose_config(
         setting,
         backbone,
@@ -55,4 +70,5 @@ def compose(
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(output) as file:
         file.write(config.to_str())
-    typer.echo(f"{setting} on {backbone}, tagger {tagger}: {output}")
+    shown = f", tagger {tagger}" if has_one else ""
+    typer.echo(f"{setting} on {backbone}{shown}: {output}")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -12,10 +12,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ..errors import Errors, ValenceECError
-from ..evaluation import Evaluation, evaluate_by
+from ..evaluation import Evaluation, evaluate_by, valence_confusions
 from ..evaluation import evaluate as evaluate_pipeline
 from ..files import atomic_write
-from ..first_step import FirstStep, parse_first_step
+from ..first_step import CONFUSION, NOISE, PREDICTED, parse_first_step, parse_mode, two_steps
 from ..schema import Narrative
 from .corpus import tokenized
 from .loading import BatchSize, load_pipeline
@@ -23,6 +23,7 @@ from .main import err_console
 from .validate import SkipInvalid, read_valid
 
 if TYPE_CHECKING:
+    from spacy.language import Language
     from spacy.tokens import Doc
 
 EPILOG = """[bold]Examples[/bold]
@@ -103,10 +104,19 @@ def evaluate(
         str,
         typer.Option(
             help="First step of a two-step pipeline: 'predicted' by itself, 'oracle' for the gold "
-            "labels, or 'noise:RATE' for gold labels of which this share is replaced."
+            "labels, 'noise-distribution@RATE' for gold labels of which this share is replaced, "
+            "or 'noise-confusion@RATE' for replacing them as the first step confuses them."
         ),
-    ] = "predicted",
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    ] = PREDICTED,
+    confusions_on: Annotated[
+        Path | None,
+        typer.Option(
+            help="Annotated narratives to count these confusions on: .jsonl or .spacy, such as "
+            "the dev part, and not the narratives that are evaluated on.",
+            dir_okay=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
     skip_invalid: SkipInvalid = False,
     batch_size: BatchSize = None,
 ) -> None:
@@ -118,15 +128,23 @@ def evaluate(
     With --by there is one row a group: the accuracy of the valence is that of the units in the
     narratives' field "targets", or of all.
     """
-    check_annotated(data)
+    for path in [data, *([confusions_on] if confusions_on else [])]:
+        check_annotated(path)
     if by is not None and data.suffix.lower() != ".jsonl":
         raise ValenceECError(Errors.M008.format(path=data))
-    given = parse_first_step(first_step, seed) or first_step
+    if (parse_mode(first_step).noise == CONFUSION) != (confusions_on is not None):
+        raise typer.BadParameter(
+            f"'{NOISE}-{CONFUSION}@RATE' and --confusions-on go together: give both, or neither."
+        )
+
+    def evaluated() -> "Evaluation | dict[str, Evaluation]":
+        return _evaluate(model, data, by, first_step, seed, confusions_on, skip_invalid, batch_size)
+
     if output is None:
-        metrics = _evaluate(model, data, by, given, skip_invalid, batch_size)
+        metrics = evaluated()
     else:
         with atomic_write(output) as handle:
-            metrics = _evaluate(model, data, by, given, skip_invalid, batch_size)
+            metrics = evaluated()
             handle.write(_as_json(metrics))
     if output is None and not sys.stdout.isatty():
         typer.echo(_as_json(metrics), nl=False)
@@ -178,20 +196,27 @@ def _evaluate(
     model: str,
     data: Path,
     by: str | None,
-    first_step: FirstStep,
+    first_step: str,
+    seed: int,
+    confusions_on: Path | None,
     skip_invalid: bool,
     batch_size: int | None,
 ) -> "Evaluation | dict[str, Evaluation]":
-    from ..corpus.docs import read_docs
-
-    items: Sequence[Doc | Narrative]
-    if data.suffix.lower() == ".spacy":
-        nlp = load_pipeline(model)
-        items = read_docs(data, nlp.vocab)
-    else:
-        narratives = read_valid(data, skip_invalid=skip_invalid)
-        nlp = load_pipeline(model)
-        items = narratives if by else list(tokenized(narratives, nlp).values())
+    # What is wrong with the narratives is told before the pipeline is loaded.
+    read = {
+        path: read_valid(path, skip_invalid=skip_invalid)
+        for path in (data, confusions_on)
+        if path is not None and path.suffix.lower() == ".jsonl"
+    }
+    nlp = load_pipeline(model)
+    confusions = None
+    if confusions_on is not None:
+        if not two_steps(nlp).of_valence:
+            raise ValenceECError(Errors.V027.format(value=first_step))
+        dev = _items(confusions_on, read, nlp)
+        confusions = valence_confusions(nlp, dev, batch_size=batch_size)
+    given = parse_first_step(first_step, seed, confusions) or first_step
+    items: Sequence[Doc | Narrative] = read[data] if by else _items(data, read, nlp)
     with Progress(
         console=err_console, transient=True, disable=not err_console.is_terminal
     ) as progress:
@@ -202,11 +227,19 @@ def _evaluate(
 
         if by is not None:
             return evaluate_by(
-                nlp, narratives, by, first_step=first_step, batch_size=batch_size, on_doc=advance
+                nlp, read[data], by, first_step=given, batch_size=batch_size, on_doc=advance
             )
         return evaluate_pipeline(
-            nlp, items, first_step=first_step, batch_size=batch_size, on_doc=advance
+            nlp, items, first_step=given, batch_size=batch_size, on_doc=advance
         )
+
+
+def _items(path: Path, read: Mapping[Path, list[Narrative]], nlp: "Language") -> "list[Doc]":
+    from ..corpus.docs import read_docs
+
+    if path in read:
+        return list(tokenized(read[path], nlp).values())
+    return read_docs(path, nlp.vocab)
 
 
 def _as_json(metrics: "Evaluation | dict[str, Evaluation]") -> str:

@@ -4,46 +4,18 @@ All that experiments know of it: `spacy_valence_ec.evaluation` does the work. A 
 both tasks at once, or only one of them, has a single mode, `predicted`.
 """
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from spacy import Language
 from spacy.training import Example
 
 from ..errors import Errors, ValenceECError
 from ..evaluation import Evaluation, evaluate_with_examples
-from ..first_step import ORACLE as GOLD
-from ..first_step import PREDICTED as OWN
-from ..first_step import Confusions, Noise
+from ..first_step import CONFUSION, ORACLE, PREDICTED, Confusions, Noise, parse_mode
 from ..schema import Narrative
 
-PREDICTED, ORACLE, NOISE = "predicted", "oracle", "noise"
-DISTRIBUTION, CONFUSION = NOISE_KINDS = ("distribution", "confusion")
-KNOWN = f"'{PREDICTED}', '{ORACLE}', '{NOISE}-KIND@RATE'"
 # Settings of two steps, by how their names begin.
 TWO_STEP = "two-step-"
-
-
-@dataclass(frozen=True)
-class Mode:
-    """`predicted`: the pipeline's own first step. `oracle`: the gold one. `noise`: the gold one
-    with a share `rate` of its labels replaced, drawn from the distribution of the labels or shaped
-    like the confusions of the real first step (`noise`)."""
-
-    kind: str
-    noise: str | None = None
-    rate: float = 0.0
-
-
-def parse_mode(name: str) -> Mode:
-    """Raises: ValenceECError E003 for an unknown mode."""
-    if name in (PREDICTED, ORACLE):
-        return Mode(name)
-    found = re.fullmatch(rf"{NOISE}-({'|'.join(NOISE_KINDS)})@(\d+(?:\.\d+)?)", name)
-    if found is None or float(found[2]) > 1:
-        raise ValenceECError(Errors.E003.format(mode=name, known=KNOWN))
-    return Mode(NOISE, found[1], float(found[2]))
 
 
 def modes_of(setting: str, modes: Sequence[str]) -> tuple[str, ...]:
@@ -65,15 +37,15 @@ def evaluate_in_mode(
     seed: of the noise.
     confusions: of the real first step on dev, for noise of that shape; where carriers are the first
         step there is none, and noise has the distribution of the gold ones.
-    Raises: ValenceECError E003 for an unknown mode, E004 for one that the pipeline does not have.
+    Raises: ValenceECError V024 for an unknown mode, E004 for one that the pipeline does not have.
     """
     parsed = parse_mode(mode)
     if parsed.kind == PREDICTED:
-        return evaluate_with_examples(nlp, narratives, OWN, None, None)
+        return evaluate_with_examples(nlp, narratives, PREDICTED, None, None)
     if not setting.startswith(TWO_STEP):
         raise ValenceECError(Errors.E004.format(setting=setting, mode=mode))
     if parsed.kind == ORACLE:
-        return evaluate_with_examples(nlp, narratives, GOLD, None, None)
+        return evaluate_with_examples(nlp, narratives, ORACLE, None, None)
     shape = confusions if parsed.noise == CONFUSION else None
     noise = Noise(parsed.rate, seed, shape)
     return evaluate_with_examples(nlp, narratives, noise, None, None)

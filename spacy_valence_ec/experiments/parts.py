@@ -28,8 +28,9 @@ def parts_of(
         `fold` it is are the test part, those of the next fold, in order, the dev part.
     train_share: of the training narratives, drawn with `seed`; a smaller share is part of a larger.
 
-    Raises: ValenceECError E005 if a narrator is held out and trained on, E006 for folds that are
-    not there, E014 for an empty part, and what `split_by_narrator` raises.
+    Raises: ValenceECError E005 if a narrator is held out and trained on, E006 for folds that cannot
+    be made, E016 for one that is not there, E014 for an empty part, and what `split_by_narrator`
+    raises.
     """
     if fold is None:
         parts = split_by_narrator(narratives, seed=split_seed)
@@ -69,8 +70,12 @@ def _fold(narratives: Sequence[Narrative], fold: int) -> Parts:
     numbers = [narrative.extra.get(FOLD_FIELD) for narrative in kept]
     without = sum(type(number) is not int for number in numbers)
     folds = sorted({number for number in numbers if type(number) is int})
-    if without or len(folds) < len(PARTS) or fold not in folds:
-        raise ValenceECError(Errors.E006.format(n=without, total=len(kept)))
+    if without or len(folds) < len(PARTS):
+        message = Errors.E006.format(n=without, total=len(kept), folds=len(folds))
+        raise ValenceECError(message)
+    if fold not in folds:
+        known = ", ".join(map(str, folds))
+        raise ValenceECError(Errors.E016.format(fold=fold, known=known))
     dev = folds[(folds.index(fold) + 1) % len(folds)]
     part: dict[object, str] = {fold: TEST, dev: DEV}
     parts: Parts = {name: [] for name in PARTS}

@@ -10,8 +10,10 @@ from typing import Any, get_type_hints
 
 from spacy import util
 
+from ..configs import MAX_SEED
 from ..errors import Errors, ValenceECError
-from .modes import NOISE, PREDICTED, modes_of, parse_mode
+from ..first_step import NOISE, PREDICTED, parse_mode
+from .modes import modes_of
 
 FOLDER = "experiments"  # of the plans, in configs/
 
@@ -53,7 +55,7 @@ class Plan:
     `noise_kinds` at each of `noise_rates`.
 
     `max_epochs`: -1 for the backbone's. `challenge` and `lexicon`: files, or null. `overrides`:
-    values of the composed configs by their dotted names.
+    values of the composed configs by their dotted names, each for the settings that have it.
     """
 
     settings: list[str]
@@ -94,7 +96,7 @@ class Plan:
 def read_plan(name: str, configs: Path) -> Plan:
     """The plan in `configs/experiments/<name>.cfg`, or in the file of that name.
 
-    Raises: ValenceECError E001 if there is no such file, E002 for what is wrong in it, E003 for an
+    Raises: ValenceECError E001 if there is no such file, E002 for what is wrong in it, V024 for an
     unknown mode.
     """
     path = Path(name)
@@ -151,6 +153,10 @@ def _checked(section: dict[str, Any], path: Path) -> Plan:
         raise refuse("'train_shares' must be above 0, and 1 at most")
     if not all(0 <= rate <= 1 for rate in plan.noise_rates):
         raise refuse("'noise_rates' must be from 0 to 1")
+    if not all(0 <= seed < MAX_SEED for seed in plan.seeds):
+        raise refuse(f"'seeds' must be from 0 to {MAX_SEED - 1}")
+    if plan.max_epochs < -1:
+        raise refuse("'max_epochs' must be 0 or more, or -1 for the backbone's")
     for kind in plan.noise_kinds:
         parse_mode(f"{NOISE}-{kind}@0")
     return plan

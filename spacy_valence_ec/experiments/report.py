@@ -17,10 +17,10 @@ import numpy as np
 from ..corpus.split import PARTS
 from ..corpus.statistics import CoOccurrence
 from ..files import atomic_write
+from ..first_step import PREDICTED
 from ..schema import VALENCES, Narrative
 from ..temperature import LEAST, Fit, Predictions, ReliabilityBin, reliability
 from . import figures
-from .modes import PREDICTED
 from .record import CARRIERS, VALENCE, Record
 from .statistics import mean_and_deviation
 from .summary import (

@@ -1,25 +1,38 @@
 """Runs a plan, a process a run; what is finished is not repeated."""
 
+import difflib
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import spacy
+
 from ..base.assets import sha256
+from ..configs import SETTINGS, first_setting, reads_vectors
 from ..corpus.jsonl import read_narratives
+from ..corpus.split import DEV
 from ..errors import Errors, ValenceECError, listed
+from ..evaluation import check_labels
+from ..first_step import CONFUSION, parse_mode
+from ..lexicon import parse_lexicon, read_lexicon_text
+from ..schema import Narrative
 from .baselines import FITS
+from .overrides import apply_overrides, paths_of, problem_of
 from .parts import parts_of
 from .plan import Plan, Run, fingerprint
 from .record import FORMAT, read_record
+from .stock import STOCK
 from .worker import Job, composed
 
 LOGS = "logs"
 OUTDATED = "outdated"  # records of other configs or data, which the report must not mix in
 WORK = ".work-*"  # what a killed run leaves behind
+PLAN = "[plan]"  # where a person is to look
+SHOWN = 10  # bad lines of a file
 
 
 def jobs_of(
@@ -28,12 +41,12 @@ def jobs_of(
     """A job for each run of the plan, after a look at all that can be wrong with them before hours
     have gone by.
 
-    Raises: ValenceECError of an unknown setting or backbone, an override without effect, a missing
-    file, parts that cannot be made or share a narrator.
+    Raises: ValenceECError of an unknown setting, baseline, backbone or language, an override that
+    no config has or that does not fit, a file that is missing or has bad lines, parts that cannot
+    be made or share a narrator.
     """
-    result = read_narratives(data)
-    if result.problems:
-        raise ValenceECError(Errors.D007.format(n=len(result.problems), path=data))
+    _check_names(plan, configs)
+    narratives = _narratives(data)
     files = {"data": sha256(data)}
     for name in ("challenge", "lexicon"):
         path = getattr(plan, name)
@@ -41,9 +54,16 @@ def jobs_of(
             if not Path(path).is_file():
                 raise ValenceECError(Errors.M004.format(path=path))
             files[name] = sha256(Path(path))
+    if plan.challenge is not None:
+        _narratives(Path(plan.challenge))
+    if plan.lexicon is not None:
+        parse_lexicon(read_lexicon_text(Path(plan.lexicon)), plan.lexicon)
     for fold in plan.fold_or_none():
         for share in plan.train_shares:
-            parts_of(result.narratives, fold=fold, train_share=share, split_seed=split_seed)
+            parts = parts_of(narratives, fold=fold, train_share=share, split_seed=split_seed)
+        if any(parse_mode(mode).noise == CONFUSION for run in plan.runs() for mode in run.modes):
+            check_labels({unit.valence for n in parts[DEV] for unit in n.units})
+    _check_configs(plan, configs, gpu)
     jobs = []
     for run in plan.runs():
         config = None
@@ -62,6 +82,70 @@ def jobs_of(
         path = output / f"{run.name}.json"
         jobs.append(Job(run, plan, mark, str(data), str(configs), str(path), split_seed, gpu))
     return jobs
+
+
+def _narratives(path: Path) -> list[Narrative]:
+    """Raises: ValenceECError D009 with the first of the problems, OSError for no file."""
+    result = read_narratives(path)
+    if result.problems:
+        first = "\n".join(map(str, result.problems[:SHOWN]))
+        message = Errors.D009.format(n=len(result.problems), path=path, first=first)
+        raise ValenceECError(message)
+    return result.narratives
+
+
+def _check_names(plan: Plan, configs: Path) -> None:
+    """Raises: ValenceECError E015 for a baseline that is none, or a setting that is one, E002 for
+    an unknown language."""
+    known = [*FITS, *STOCK]
+    for name in plan.baselines:
+        if name not in known:
+            is_setting = (configs / SETTINGS / f"{name}.cfg").is_file()
+            what = "a setting: name it in `settings`" if is_setting else "no baseline"
+            raise ValenceECError(Errors.E015.format(name=name, what=what, known=", ".join(known)))
+    for name in plan.settings:
+        if name in known:
+            what = "a baseline and no setting: name it in `baselines`"
+            raise ValenceECError(Errors.E015.format(name=name, what=what, known=", ".join(known)))
+    try:
+        spacy.blank(plan.lang)
+    except (ImportError, ValueError) as error:
+        why = f"'lang': spaCy has no language '{plan.lang}', or lacks a library for it"
+        raise ValenceECError(Errors.E002.format(path=PLAN, why=why)) from error
+
+
+def _check_configs(plan: Plan, configs: Path, gpu: int) -> None:
+    """Compose each setting, and its first step, on each backbone, and look whether it can be
+    trained.
+
+    Raises: ValenceECError as `compose_config`, and E002 for an override that no config has, or for
+    a config that cannot be.
+    """
+    plain = replace(plan, overrides={})
+    used: set[str] = set()
+    paths: set[str] = set()
+    seen: set[tuple[str, str | None]] = set()
+    for run in plan.runs():
+        if run.setting in FITS or (run.setting, run.backbone) in seen:
+            continue
+        seen.add((run.setting, run.backbone))
+        first = first_setting(run.setting, configs=configs)
+        for setting in [*([first] if first else []), run.setting]:
+            config = composed(replace(run, setting=setting), plain, configs, gpu)
+            paths.update(paths_of(config) if plan.overrides else ())
+            used |= apply_overrides(config, plan.overrides)
+            why = problem_of(config)
+            if why is None and plan.lang != "it" and reads_vectors(config["components"]):
+                why = "the encoder reads the vectors of the Italian base: take 'cnn', or another"
+            if why is not None:
+                where = f"{PLAN}: '{setting}' on '{run.backbone}'"
+                raise ValenceECError(Errors.E002.format(path=where, why=why))
+    for path in plan.overrides:
+        if path not in used:
+            close = difflib.get_close_matches(path, sorted(paths), 1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            why = f"no config of the plan has '{path}'{hint}"
+            raise ValenceECError(Errors.E002.format(path=f"{PLAN}: 'overrides'", why=why))
 
 
 def is_finished(job: Job) -> bool:

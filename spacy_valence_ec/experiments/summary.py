@@ -10,9 +10,9 @@ import numpy as np
 
 from ..corpus.statistics import CoOccurrence, co_occurrence
 from ..errors import Errors, ValenceECError, listed
+from ..first_step import NOISE, ORACLE, PREDICTED, parse_mode
 from ..schema import NEUTRAL, VALENCES
 from ..temperature import AtTemperature, Fit, Predictions, fit_temperature, tempered
-from .modes import NOISE, PREDICTED, parse_mode
 from .plan import CLASSICAL
 from .record import CARRIERS, VALENCE, Record
 from .statistics import (
@@ -263,7 +263,7 @@ def systems_of(records: Sequence[Record], folder: Path) -> list[System]:
 def _order(system: System) -> tuple[Any, ...]:
     at = SETTINGS.index(system.setting) if system.setting in SETTINGS else len(SETTINGS)
     mode = parse_mode(system.mode)
-    kinds = (PREDICTED, "oracle", NOISE)
+    kinds = (PREDICTED, ORACLE, NOISE)
     return (
         at,
         system.setting,

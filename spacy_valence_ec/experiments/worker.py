@@ -30,13 +30,14 @@ from ..corpus.jsonl import read_narratives
 from ..corpus.split import CHALLENGE, DEV, PARTS, TEST, TRAIN
 from ..errors import Errors, ValenceECError
 from ..evaluation import target_accuracy, valence_confusions, with_gold_units
-from ..first_step import Confusions
+from ..first_step import CONFUSION, PREDICTED, Confusions, parse_mode
 from ..metrics import Metrics
 from ..pretraining.environment import describe_environment
 from ..schema import NEUTRAL, Narrative
 from ..scorers import score_carriers, score_valence
 from .baselines import FITS
-from .modes import CONFUSION, PREDICTED, evaluate_in_mode, parse_mode
+from .modes import evaluate_in_mode
+from .overrides import apply_overrides
 from .parts import Parts, parts_of
 from .plan import Plan, Run
 from .record import CARRIERS, FORMAT, TASKS, VALENCE, Record, predictions_of, write_record
@@ -223,9 +224,10 @@ def _challenge(
 
 
 def composed(run: Run, plan: Plan, configs: Path, gpu: int = -1) -> Config:
-    """The training config of a run, before the paths of its data are put in.
+    """The training config of a run, before the paths of its data are put in; with the overrides of
+    what it has.
 
-    Raises: ValenceECError as `compose_config`, and E002 for an override of what there is not.
+    Raises: ValenceECError as `compose_config`.
     """
     config = compose_config(
         run.setting,
@@ -237,12 +239,7 @@ def composed(run: Run, plan: Plan, configs: Path, gpu: int = -1) -> Config:
     )
     if plan.lang != "it":
         _without_italian(config, plan.lang)
-    for path, value in plan.overrides.items():
-        try:
-            util.set_dot_to_object(config, path, value)
-        except KeyError as error:
-            why = f"the config of '{run.setting}' has no section for '{path}'"
-            raise ValenceECError(Errors.E002.format(path="[plan.overrides]", why=why)) from error
+    apply_overrides(config, plan.overrides)
     return config
 
 

@@ -60,8 +60,21 @@ def test_too_little_text_is_refused_and_nothing_is_written(tmp_path: Path) -> No
     for content in ("", "una riga sola\n"):
         tokens.write_text(content, encoding="utf-8")
         with pytest.raises(ValenceECError, match=r"\[B006\].*tokens\.txt.*8 times"):
-            train_vectors(tokens, tmp_path / "new" / "vectors.floret", threads=1)
+            train_vectors(tokens, tmp_path / "vectors.floret", threads=1)
         assert list(tmp_path.iterdir()) == [tokens]
+
+
+def test_what_is_no_text_or_has_no_place_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("floret")
+    tokens = tmp_path / "tokens.txt"
+    for content in (b"una riga\0 e\n" * 99, bytes(range(256)) * 99):
+        tokens.write_bytes(content)
+        with pytest.raises(ValenceECError, match=r"\[B008\].*tokens\.txt"):
+            train_vectors(tokens, tmp_path / "vectors.floret", threads=1)
+    tokens.write_text("una riga\n" * 99, encoding="utf-8")
+    with pytest.raises(ValenceECError, match=r"\[B007\].*new"):
+        train_vectors(tokens, tmp_path / "new" / "vectors.floret", threads=1)
+    assert list(tmp_path.iterdir()) == [tokens]
 
 
 def invented(n: int, rng: random.Random) -> list[str]:
@@ -75,6 +88,7 @@ def test_spacy_reads_what_floret_learned(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(training, "ROWS", 2000)
     monkeypatch.setattr(training, "WIDTH", 16)
     tokens, output = tmp_path / "tokens.txt", tmp_path / "new" / "vectors.floret"
+    output.parent.mkdir()
     rng = random.Random(0)
     topics = [invented(6, rng) for _ in range(12)]
     lines = [" ".join(rng.choices(rng.choice(topics), k=8)) for _ in range(600)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import spacy
-from helpers import Cli
+from helpers import Cli, initialized, make_nlp
 from rich.console import Console
 
 from spacy_valence_ec import evaluation
@@ -14,6 +14,7 @@ from spacy_valence_ec.cli import evaluate as command
 from spacy_valence_ec.cli.evaluate import DESCRIPTIONS, metrics_table
 from spacy_valence_ec.corpus.docs import narratives_to_docs, write_docs
 from spacy_valence_ec.corpus.jsonl import read_narratives
+from spacy_valence_ec.first_step import Noise
 
 # What the stand-in says, but for the last unit, whose carrier it does not know.
 NARRATIVES = [
@@ -194,6 +195,57 @@ def test_the_table_shows_what_is_not_defined_and_what_it_does_not_know() -> None
         ("words_per_second", "1234"),
         ("new", "0.500"),
     ]
+
+
+@pytest.fixture(scope="module")
+def two_steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pipelines of two steps that have learned nothing, by their second step."""
+    found = {}
+    for second, first in (
+        ("ec_on_valence", "valence_classifier"),
+        ("valence_on_carriers", "ec_tagger"),
+    ):
+        nlp = initialized(make_nlp("fu_segmenter", first, second))
+        found[second] = tmp_path_factory.mktemp("two-steps") / second
+        nlp.to_disk(found[second])
+    return found
+
+
+def test_noise_in_the_shape_of_the_confusions_on_another_file(
+    cli: Cli,
+    two_steps: dict[str, Path],
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    dev = write(tmp_path / "dev.jsonl", [{**n, "id": f"d{n['id']}"} for n in NARRATIVES])
+    folder = two_steps["ec_on_valence"]
+    noise = ("--first-step", "noise-confusion@0.7", "--seed", 3)
+    code, out, err = cli("evaluate", folder, data, *noise, "--confusions-on", dev)
+    assert code == 0, err
+    nlp = spacy.load(folder)
+    confusions = evaluation.valence_confusions(nlp, read_narratives(dev).narratives)
+    given = Noise(0.7, 3, confusions)
+    expected = evaluation.evaluate(nlp, read_narratives(data).narratives, first_step=given)
+    found = json.loads(out)
+    assert found.pop("words_per_second") > 0
+    del expected["words_per_second"]
+    assert found == expected
+    # Neither of the two alone, nor where there is nothing to confuse.
+    for options in (noise, ("--confusions-on", dev)):
+        code, _, err = cli("evaluate", folder, data, *options)
+        assert code == 2
+        assert "go together" in err
+    poor = write(tmp_path / "poor.jsonl", NARRATIVES[1:])
+    code, _, err = cli("evaluate", folder, data, *noise, "--confusions-on", poor)
+    assert code == 1
+    assert "V028" in err
+    assert "neutral, positive" in err
+    carriers_first = two_steps["valence_on_carriers"]
+    code, _, err = cli("evaluate", carriers_first, data, *noise, "--confusions-on", dev)
+    assert code == 1
+    assert "V027" in err
 
 
 def test_help_holds_examples(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

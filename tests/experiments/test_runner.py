@@ -14,6 +14,7 @@ import pytest
 import spacy
 from helpers import ROOT, Cli
 from sklearn.metrics import f1_score
+from small_project import some_narratives
 from small_runs import SMALL
 from spacy.tokens import Doc
 
@@ -29,6 +30,7 @@ from spacy_valence_ec.experiments.baselines import (
     polarity,
 )
 from spacy_valence_ec.experiments.modes import evaluate_in_mode, modes_of
+from spacy_valence_ec.experiments.overrides import problem_of
 from spacy_valence_ec.experiments.parts import check_parts, parts_of
 from spacy_valence_ec.experiments.plan import read_plan
 from spacy_valence_ec.experiments.record import FORMAT, Record, read_record
@@ -47,7 +49,7 @@ def jobs(plan: Path, corpus: Path, output: Path) -> list[Job]:
     return jobs_of(read_plan(str(plan), CONFIGS), corpus, output, configs=CONFIGS)
 
 
-@pytest.mark.parametrize("name", ["paper", "tiny"])
+@pytest.mark.parametrize("name", ["paper", "tiny", "learning-curve"])
 def test_the_plans_of_the_project_can_be_run(name: str, tmp_path: Path) -> None:
     plan = read_plan(name, CONFIGS)
     if plan.challenge:
@@ -78,12 +80,41 @@ BAD = [
     ({"baselines": ["majority"], "seeds": [1, 1]}, "'seeds' has a value twice"),
     ({"baselines": ["majority"], "train_shares": [0]}, "'train_shares' must be above 0"),
     ({"baselines": ["majority"], "train_shares": [0.5, 0.501]}, "one name"),
-    ({"baselines": ["majority"], "modes": ["gold"]}, "E003"),
-    ({"baselines": ["majority"], "noise_kinds": ["x"]}, "E003"),
-    ({"baselines": ["majority"], "folds": [7]}, "E006"),
+    ({"baselines": ["majority"], "modes": ["gold"]}, "V024"),
+    ({"baselines": ["majority"], "noise_kinds": ["x"]}, "V024"),
+    ({"baselines": ["majority"], "folds": [7]}, r"E016.*fold 7: .* one of 0, 1, 2, 3, 4"),
+    ({"baselines": ["majority"], "seeds": [-1]}, "'seeds' must be from 0 to 4294967295"),
+    ({"baselines": ["majority"], "seeds": [2**32]}, "'seeds' must be from 0 to 4294967295"),
+    ({"baselines": ["majority"], "max_epochs": -2}, "'max_epochs'"),
+    ({"baselines": ["majority"], "lang": "klingon"}, "E002.*'lang'.*'klingon'"),
+    ({"settings": ["joint"], "backbones": ["embedded"], "lang": "en"}, "E002.*Italian base"),
+    ({"baselines": ["majorty"]}, r"E015.*'majorty' is no baseline.*majority, lexicon, .*stock-ner"),
+    ({"baselines": ["joint"]}, "E015.*'joint' is a setting: .*`settings`"),
+    ({"settings": ["tfidf"]}, "E015.*'tfidf' is a baseline .*`baselines`"),
+    ({"settings": ["stock-ner"]}, "E015.*'stock-ner' is a baseline"),
     ({"baselines": ["majority"], "challenge": "nowhere.jsonl"}, "M004"),
     ({"settings": ["another"]}, "C001"),
     ({"settings": ["joint"], "overrides": {"training.typo.x": 1}}, r"E002.*training\.typo\.x"),
+    (
+        {"settings": ["joint"], "overrides": {"training.drpout": 0.1}},
+        r"E002.*'training\.drpout'; did you mean 'training\.dropout'\?",
+    ),
+    (
+        {"settings": ["joint"], "overrides": {"training.dropout": "x"}},
+        r"E002.*'joint' on 'cnn': training\.dropout: .*number",
+    ),
+    (
+        {"settings": ["joint"], "overrides": {"components.ec_tagger.loss_weight": "x"}},
+        r"E002.*: components\.ec_tagger\.loss_weight: 'x'",
+    ),
+    (
+        {"settings": ["joint"], "overrides": {"components.tok2vec.model.encode.depth.x": 1}},
+        "no config of the plan has",
+    ),
+    (
+        {"settings": ["joint"], "overrides": {"training.optimizer.@optimizers": "nope.v1"}},
+        r"E002.*nope\.v1",
+    ),
 ]
 
 
@@ -97,11 +128,59 @@ def test_what_is_wrong_is_told_before_anything_runs(
         read_plan("nowhere", CONFIGS)
 
 
+def test_an_override_is_of_the_settings_that_have_it(
+    plan_file: PlanFile, corpus: Path, tmp_path: Path
+) -> None:
+    """Written in the config, or a default of a factory, an architecture or of spaCy's."""
+    overrides = {
+        "components.ec_tagger.loss_weight": 0.5,
+        "components.valence_classifier.label_smoothing": 0.25,
+        "training.logger.progress_bar": "eval",
+    }
+    settings = ["joint", "single-valence", "two-step-valence-ec"]
+    plan = read_plan(str(plan_file(settings=settings, overrides=overrides)), CONFIGS)
+    found = {
+        job.run.setting: worker.composed(job.run, plan, CONFIGS)
+        for job in jobs_of(plan, corpus, tmp_path, configs=CONFIGS)
+    }
+    joint, single, second = (found[setting] for setting in settings)
+    assert joint["components"]["ec_tagger"]["loss_weight"] == 0.5
+    assert second["components"]["ec_tagger"]["loss_weight"] == 0.5
+    assert "ec_tagger" not in single["components"]
+    assert single["components"]["valence_classifier"]["label_smoothing"] == 0.25
+    assert set(second["components"]["valence_classifier"]) == {"source"}
+    for config in found.values():
+        assert config["training"]["logger"]["progress_bar"] == "eval"
+        assert problem_of(config) is None
+
+
+def test_bad_lines_are_shown(cli: Cli, plan_file: PlanFile, corpus: Path, tmp_path: Path) -> None:
+    good = corpus.read_text("utf-8")
+    bad = json.loads(good.splitlines()[0]) | {"id": "bad", "units": []}
+    data = tmp_path / "mine.jsonl"
+    data.write_text(good + (json.dumps(bad) + "\n") * 12, encoding="utf-8")
+    plan = plan_file(baselines=["majority"])
+    options = (tmp_path / "runs", "--configs", CONFIGS)
+    code, out, err = cli("experiments", plan, data, *options)
+    assert (code, out) == (1, "")
+    assert "D009" in err
+    assert "valence-ec validate" in err
+    assert err.count("mine.jsonl:") == 10
+    assert f"{data}:{len(good.splitlines()) + 1}: bad: [uncovered-text]" in err
+    assert bad["text"][:20] not in err
+    # So are those of the challenge set.
+    plan = plan_file(baselines=["majority"], challenge=str(data))
+    code, _, err = cli("experiments", plan, corpus, *options)
+    assert code == 1
+    assert "D009" in err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_only_two_steps_have_modes() -> None:
     modes = ["predicted", "oracle", "noise-confusion@0.3"]
     assert modes_of("joint", modes) == ("predicted",)
     assert modes_of("two-step-ec-valence", modes) == tuple(modes)
-    for mode, code in (("oracle", "E004"), ("noise-confusion@2", "E003"), ("gold", "E003")):
+    for mode, code in (("oracle", "E004"), ("noise-confusion@2", "V024"), ("gold", "V024")):
         with pytest.raises(ValenceECError, match=code):
             evaluate_in_mode(None, [], mode, setting="joint", seed=0)  # type: ignore[arg-type]
 
@@ -266,6 +345,43 @@ def test_the_same_seed_gives_the_same_row(
     # No text of a narrative: nothing longer than a name.
     texts = [n.text for n in test]
     assert not [s for s in strings(first) if any(s in text for text in texts) and " " in s]
+
+
+def test_two_steps_are_trained_chained_and_given_their_first_step(
+    corpus: Path, plan_file: PlanFile, tmp_path: Path
+) -> None:
+    enough = tmp_path / "enough.jsonl"
+    enough.write_text("".join(some_narratives(9, 5)), encoding="utf-8")
+    second = {path.replace(".tok2vec.", ".tok2vec_second."): SMALL[path] for path in SMALL}
+    plan = plan_file(
+        settings=["two-step-valence-ec"],
+        overrides=SMALL | second,
+        modes=["predicted", "oracle"],
+        noise_kinds=["distribution", "confusion"],
+        noise_rates=[0.0, 1.0],
+    )
+    with pytest.raises(ValenceECError, match=r"V028.*positive"):
+        jobs(plan, corpus, tmp_path)
+    (job,) = jobs(plan, enough, tmp_path)
+    record = run_job(job)
+    assert record["tasks"] == ["valence", "carriers"]
+    labels, metrics = {}, {}
+    for mode, evaluation in record["evaluations"].items():
+        predictions = evaluation["predictions"]
+        gold = [label for p in predictions for label in p["gold"]]
+        labels[mode] = [label for p in predictions for label in p["predicted"]]
+        metrics[mode] = evaluation["metrics"]
+        assert metrics[mode]["gold_units_ec_token_f"] is not None
+    assert set(labels) == {"predicted", "oracle"} | {
+        f"noise-{kind}@{rate}" for kind in ("distribution", "confusion") for rate in (0, 1)
+    }
+    # What the second step was given: the gold labels, or others drawn in one of two ways.
+    for mode in ("oracle", "noise-distribution@0", "noise-confusion@0"):
+        assert labels[mode] == gold
+        assert metrics[mode]["valence_macro_f"] == 1
+        assert metrics[mode] == metrics["oracle"]
+    assert labels["predicted"] != gold
+    assert gold != labels["noise-distribution@1"] != labels["noise-confusion@1"] != gold
 
 
 @pytest.mark.parametrize("setting", ALL)
