@@ -98,6 +98,16 @@ class Errors:
         "[V025] The confusions must map each of the labels {labels} to a mapping of labels to "
         "numbers that are not negative, with a sum above zero."
     )
+    V026 = (
+        "[V026] The pipeline has no component '{factory}'{named}: nothing whose decisions could be "
+        "explained. Name a pipeline of a setting with valence, such as 'joint'."
+    )
+    V027 = (
+        "[V027] {name}: its network cannot be explained: {why}. Known are 'spacy.Tok2Vec', "
+        "'spacy_valence_ec.LexicalTok2Vec' and the transformers of spacy-transformers, and, beside "
+        "them, 'spacy_valence_ec.UnitNgrams'."
+    )
+    V028 = "[V028] {name}: `{setting}` must be {expected}. Got: {value}"
 
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "
@@ -281,6 +291,14 @@ class Errors:
         "[M010] An argument that ends in {suffix} names no file. To analyze it as a text, give it "
         "on standard input."
     )
+    M011 = (
+        "[M011] With --gold an input must be a .jsonl file of annotated narratives. Name one, or "
+        "leave the option out."
+    )
+    M012 = (
+        "[M012] No narrative has a unit with one of the numbers {numbers}: units are counted from "
+        "1 in each narrative. Leave --unit out to see all."
+    )
     P001 = "[P001] No pretraining setting '{name}' in {folder}. There are: {known}."
     P002 = "[P002] {path}: {why}."
     P003 = (
@@ -340,6 +358,10 @@ class Warnings:
     W004 = (
         "[W004] The network of {names} differs from the one that the base was trained with: it "
         "starts from random weights."
+    )
+    W005 = (
+        "[W005] In {n} of {total} units the attributions miss the difference of the logit by more "
+        "than {gap}: {steps} steps are too few for a good approximation. Raise --steps."
     )
     G101 = (
         "[G101] {name}: {n} of {total} prompts were longer than what the model reads, even without "
