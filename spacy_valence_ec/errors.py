@@ -361,7 +361,7 @@ class Warnings:
     )
     W005 = (
         "[W005] In {n} of {total} units the attributions miss the difference of the logit by more "
-        "than {gap}: {steps} steps are too few for a good approximation. Raise --steps."
+        "than {gap}. Raise --steps, which is {steps}."
     )
     G101 = (
         "[G101] {name}: {n} of {total} prompts were longer than what the model reads, even without "

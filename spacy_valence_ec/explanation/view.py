@@ -1,6 +1,6 @@
 """Attributions as a reader sees them: as records of JSON Lines, and as a page of HTML."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,17 @@ from .overlap import Overlap
 
 # Tokens with this share of the strongest attribution of their unit have it written beside them.
 STRONG = 0.3
+
+# What each figure of an `Overlap` means.
+DESCRIPTIONS = {
+    "n_units": "units counted",
+    "n_trivial": "units left out: all content words are carriers'",
+    "precision": "carriers' words among the k strongest (k: as many as there are)",
+    "chance": "the same by chance",
+    "average_precision": "average precision of the ranking",
+    "chance_average_precision": "the same by chance",
+    "auc": "area under the ROC curve (0.5 by chance)",
+}
 
 _DECIMALS = 6
 
@@ -104,6 +115,7 @@ def to_html(narratives: Iterable[Explained], overlap: Overlap | None = None) -> 
     environment = Environment(
         loader=PackageLoader(__package__, "templates"), autoescape=True, undefined=StrictUndefined
     )
-    figures: Mapping[str, Any] = {} if overlap is None else asdict(overlap)
+    figures: dict[str, Any] = {} if overlap is None else asdict(overlap)
+    named = {DESCRIPTIONS[name]: value for name, value in figures.items()}
     template = environment.get_template("explain.html.j2")
-    yield from template.generate(narratives=narratives, pieces=pieces, overlap=figures)
+    yield from template.generate(narratives=narratives, pieces=pieces, overlap=named)
