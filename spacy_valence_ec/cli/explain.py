@@ -136,21 +136,23 @@ class GoldReader:
 
     def read(self, given: str) -> Iterator[Narrative]:
         path = Path(given)
-        try:
-            if path.suffix.lower() != ".jsonl":
-                # It may be a text, which is not to stand in a message.
-                raise ValenceECError(Errors.M011)
-            if not path.is_file():
-                raise ValenceECError(Errors.M004.format(path=given))
-            result = read_narratives(path)
-        except (ValenceECError, OSError) as error:
-            known = isinstance(error, ValenceECError)
-            fail(str(error) if known else f"{given}: {error.strerror}")  # type: ignore[union-attr]
-            self.failed = True
-            return
-        print_problems(result.problems)
-        self.failed |= bool(result.problems)
-        yield from result.narratives
+        if path.suffix.lower() != ".jsonl":
+            self._report(Errors.M011)  # it may be a text, which is not to stand in a message
+        elif not path.is_file():
+            self._report(Errors.M004.format(path=given))
+        else:
+            try:
+                result = read_narratives(path)
+            except OSError as error:
+                self._report(f"{given}: {error.strerror or type(error).__name__}")
+                return
+            print_problems(result.problems)
+            self.failed |= bool(result.problems)
+            yield from result.narratives
+
+    def _report(self, message: str) -> None:
+        fail(message)
+        self.failed = True
 
 
 class _Run:

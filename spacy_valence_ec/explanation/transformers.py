@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch
 from spacy_transformers.layers.transformer_model import TransformerModel
-from thinc.api import Model, torch2xp, xp2torch
+from thinc.api import Model, to_numpy, torch2xp, xp2torch
 from thinc.types import Floats2d
 from transformers.file_utils import ModelOutput
 
@@ -115,8 +115,8 @@ class CutTransformer:
 
 def _shares(batch: FullTransformerBatch, n_rows: int) -> csr_array:
     """Word pieces to tokens: a piece that several tokens share counts in equal parts."""
-    lengths = np.asarray(batch.align.lengths)
-    pieces = np.asarray(batch.align.dataXd).ravel()
+    lengths = to_numpy(batch.align.lengths)
+    pieces = to_numpy(batch.align.dataXd).ravel()
     tokens = np.repeat(np.arange(len(lengths)), lengths)
     owners = np.bincount(pieces, minlength=n_rows)
     return csr_array((1.0 / owners[pieces], (tokens, pieces)), shape=(len(lengths), n_rows))
