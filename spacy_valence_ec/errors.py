@@ -99,8 +99,6 @@ class Errors:
         "[V025] The confusions must map each of the labels {labels} to a mapping of labels to "
         "numbers that are not negative, with a sum above zero."
     )
-    V030 = "[V030] {name}: a temperature must be a positive, finite number. Got: {value}"
-
     V026 = (
         "[V026] '{value}' needs the confusions of a first step: count them on annotated narratives "
         "that are not evaluated on (`valence-ec evaluate --confusions-on`, or "
@@ -114,6 +112,17 @@ class Errors:
         "[V028] No unit of the narratives that confusions are to be counted on is {labels}. Take "
         "more narratives, or noise of the kind 'distribution'."
     )
+    V030 = "[V030] {name}: a temperature must be a positive, finite number. Got: {value}"
+    V031 = (
+        "[V031] The pipeline has no component '{factory}'{named}: nothing whose decisions could be "
+        "explained. Name a pipeline of a setting with valence, such as 'joint'."
+    )
+    V032 = (
+        "[V032] {name}: its network cannot be explained: {why}. Known are 'spacy.Tok2Vec', "
+        "'spacy_valence_ec.LexicalTok2Vec' and the transformers of spacy-transformers, and, beside "
+        "them, 'spacy_valence_ec.UnitNgrams'."
+    )
+    V033 = "[V033] {name}: `{setting}` must be {expected}. Got: {value}"
 
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "
@@ -312,6 +321,14 @@ class Errors:
         "[M010] An argument that ends in {suffix} names no file. To analyze it as a text, give it "
         "on standard input."
     )
+    M011 = (
+        "[M011] With --gold an input must be a .jsonl file of annotated narratives. Name one, or "
+        "leave the option out."
+    )
+    M012 = (
+        "[M012] No narrative has a unit with one of the numbers {numbers}: units are counted from "
+        "1 in each narrative. Leave --unit out to see all."
+    )
     M020 = (
         "[M020] The pipeline '{name}' has no component whose probabilities can be calibrated: "
         "neither a 'valence_classifier' nor an 'ec_tagger'."
@@ -375,6 +392,10 @@ class Warnings:
     W004 = (
         "[W004] The network of {names} differs from the one that the base was trained with: it "
         "starts from random weights."
+    )
+    W005 = (
+        "[W005] In {n} of {total} units the attributions miss the difference of the logit by more "
+        "than {gap}. Raise --steps, which is {steps}."
     )
     G101 = (
         "[G101] {name}: {n} of {total} prompts were longer than what the model reads, even without "

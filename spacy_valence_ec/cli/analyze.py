@@ -208,8 +208,7 @@ def _write(
     from ..corpus.docs import doc_to_record
 
     to_screen = handle is None and sys.stdout.isatty()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8
+    tolerate_encoding()
     console = Console(file=handle, width=100) if handle else Console()
     # A bar would break into results that appear on the same terminal.
     hidden = not err_console.is_terminal or to_screen
@@ -224,6 +223,12 @@ def _write(
             else:
                 line = record_to_line(doc_to_record(doc, record))
                 typer.echo(line.encode("utf-8"), nl=False)
+
+
+def tolerate_encoding() -> None:
+    """Print on a terminal without UTF-8 what it can show, and "?" for the rest."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def analyzed(

@@ -15,6 +15,9 @@ Features = Model[list[Doc], list[Floats2d]]
 # Keeps the features of a unit, and those of the units before and after it, apart.
 _OWN, _BEFORE, _AFTER = np.uint64(1), np.uint64(2), np.uint64(3)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_COLUMN = np.uint64(8)  # bits that tell a column of token features from a side
+
+_EXTRACT = "extract_unit_features"
 
 
 def UnitNgrams(
@@ -39,7 +42,7 @@ def UnitNgrams(
     """
     output = SparseLinear_v2(nO=nO, length=length)
     extract: Model = Model(
-        "extract_unit_features",
+        _EXTRACT,
         _extract,
         layers=[features] if features is not None else [],
         attrs={"ngram_size": ngram_size, "neighbor_weight": neighbor_weight},
@@ -83,8 +86,67 @@ def _extract(
     return batch, _no_gradient
 
 
+def is_unit_ngrams(model: Model) -> bool:
+    """Whether `UnitNgrams` made a model."""
+    return any(node.name == _EXTRACT for node in model.walk())
+
+
+def ngram_contributions(
+    model: Model[tuple[list[Doc], Ragged], Floats2d], doc: Doc, units: np.ndarray, index: int
+) -> np.ndarray:
+    """What each token adds to the logits of one unit: float32 (n_tokens, nO). The sum over the
+    tokens is what the model gives, without its bias: it is linear.
+
+    An n-gram is shared evenly by the tokens of all places of the unit where it stands; features
+    belong to their token.
+
+    model: one that `UnitNgrams` made.
+    units: token offsets of the units of the Doc, int (n_units, 2).
+    """
+    extract = next(node for node in model.walk() if node.name == _EXTRACT)
+    output = model.get_ref("output_layer")
+    size, weight = extract.attrs["ngram_size"], extract.attrs["neighbor_weight"]
+    sides = [(index, _OWN, size, 1.0)]
+    if weight:
+        sides += [(index - 1, _BEFORE, 1, weight), (index + 1, _AFTER, 1, weight)]
+    table = to_numpy(extract.layers[0].predict([doc])[0]) if extract.layers else None
+    norms = doc.to_array(NORM).astype("uint64")
+    added = np.zeros((len(doc), output.get_dim("nO")), dtype="float32")
+    for i, side, length, factor in sides:
+        if not 0 <= i < len(units):
+            continue
+        start, end = units[i]
+        keys, values = _unit(norms[start:end], length)
+        effects = _effects(output, keys ^ side, values * factor)
+        places = [np.searchsorted(keys, grams) for grams in _ngrams(norms[start:end], length)]
+        effects /= np.bincount(np.concatenate(places), minlength=len(keys))[:, None]
+        for n, found in enumerate(places, 1):
+            for first in range(start, start + n):
+                added[first : first + len(found)] += effects[found] / n
+        if table is not None:
+            columns = np.arange(table.shape[1], dtype="uint64") << _COLUMN
+            factors = np.full(len(columns), factor)
+            added[start:end] += table[start:end] @ _effects(output, columns ^ side, factors)
+    return added
+
+
+def _effects(output: Model, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What each feature alone adds to the logits, float32 (n_features, nO)."""
+    with np.errstate(over="ignore"):
+        mixed = keys * _MIX
+    alone = np.ones(len(keys), dtype="int32")
+    effects: np.ndarray = output.predict((mixed, values.astype("float32"), alone))
+    return effects - output.get_param("b")
+
+
 def _unit(norms: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Keys of the n-grams of up to `size` words, each once, and their values."""
+    keys = np.unique(np.concatenate(_ngrams(norms, size)))
+    return keys, np.full(len(keys), 1.0 / np.sqrt(max(1, len(keys))))
+
+
+def _ngrams(norms: np.ndarray, size: int) -> list[np.ndarray]:
+    """Keys of the n-grams at every place, those of one word first."""
     grams = [norms]
     current = norms
     with np.errstate(over="ignore"):
@@ -93,15 +155,14 @@ def _unit(norms: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
                 break
             current = current[:-1] * np.uint64(1_000_003) + norms[n - 1 :]
             grams.append(current)
-    keys = np.unique(np.concatenate(grams))
-    return keys, np.full(len(keys), 1.0 / np.sqrt(max(1, len(keys))))
+    return grams
 
 
 def _sums(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Keys and sums of the columns of token features that are not zero in a unit."""
     sums = columns.sum(axis=0)
     filled = np.flatnonzero(sums)
-    return filled.astype("uint64") << np.uint64(8), sums[filled]
+    return filled.astype("uint64") << _COLUMN, sums[filled]
 
 
 def _no_gradient(d_batch: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[Doc]:

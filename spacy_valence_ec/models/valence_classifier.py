@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from spacy.tokens import Doc
-from thinc.api import Linear, Model, chain, with_array
+from thinc.api import Linear, Model, Ops, chain, with_array
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from .condition import Condition, set_n_labels
@@ -12,6 +12,7 @@ from .initializers import zero_init
 from .spans import pool_spans, span_lengths
 
 Input = tuple[list[Doc], Ragged] | tuple[list[Doc], Ragged, Ints1d]
+VectorInput = tuple[list[Floats2d], Ragged] | tuple[list[Floats2d], Ragged, Ints1d]
 
 N_MARKS = 2  # of the condition: a token outside of all carriers, a token of a carrier
 
@@ -88,35 +89,63 @@ def _init(model: Model, X: Input | None = None, Y: Floats2d | None = None) -> No
 def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[Floats2d, Callable]:
     tok2vec, pool, classify = model.layers[:3]
     wide = model.maybe_get_ref("wide")
-    condition = model.maybe_get_ref("condition")
     docs, units, *marks = inputs
-    lengths = span_lengths(units)
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
-    n_tokens = model.ops.asarray1i([len(array) for array in vectors])
-    backprop_condition = None
-    if condition is not None and n_tokens.sum():
-        marked, backprop_condition = condition((model.ops.flatten(vectors), marks[0]), is_train)
-        vectors = model.ops.unflatten(marked, n_tokens)
-    pooled, backprop_pool = pool((vectors, units), is_train)
-    logits, backprop_classify = classify(
-        model.ops.unflatten(pooled, model.ops.asarray1i(lengths)), is_train
-    )
-
-    flat = model.ops.flatten(logits)
+    layers = (pool, classify, model.maybe_get_ref("condition"))
+    logits, backprop_vectors = _classify(model.ops, layers, (vectors, units, *marks), is_train)
     backprop_wide = None
-    if wide is not None and len(flat):
+    if wide is not None and len(logits):
         wide_logits, backprop_wide = wide((docs, units), is_train)
-        flat = flat + wide_logits
+        logits = logits + wide_logits
 
     def backprop(d_logits: Floats2d) -> list[Doc]:
         if backprop_wide is not None:
             backprop_wide(d_logits)
-        d_narratives = model.ops.unflatten(d_logits, model.ops.asarray1i(lengths))
-        d_pooled = model.ops.flatten(backprop_classify(d_narratives))
-        d_vectors = backprop_pool(d_pooled)
-        if backprop_condition is not None:
-            d_marked, _ = backprop_condition(model.ops.flatten(d_vectors))
-            d_vectors = model.ops.unflatten(d_marked, n_tokens)
-        return backprop_tok2vec(d_vectors)
+        return backprop_tok2vec(backprop_vectors(d_logits))
 
-    return flat, backprop
+    return logits, backprop
+
+
+def vector_classifier(model: Model[Input, Floats2d]) -> Model[VectorInput, Floats2d]:
+    """A copy of the network between the token vectors and the logits, without the wide part: what
+    is asked of it leaves no trace in `model`, neither gradients nor rates of dropout.
+
+    Input: as that of `model`, with token vectors, (n_tokens, width) for each Doc, in place of the
+    Docs. Output: logits of shape (n_units, nO). Gradient: that of the token vectors.
+    """
+    condition = model.maybe_get_ref("condition")
+    further = [condition] if condition is not None else []
+    layers = [layer.copy() for layer in (*model.layers[1:3], *further)]
+    return Model("vector_classifier", _forward_vectors, layers=layers)
+
+
+def _forward_vectors(
+    model: Model, inputs: VectorInput, is_train: bool
+) -> tuple[Floats2d, Callable]:
+    pool, classify, *condition = model.layers
+    return _classify(model.ops, (pool, classify, next(iter(condition), None)), inputs, is_train)
+
+
+def _classify(
+    ops: Ops, layers: tuple[Model, Model, Model | None], inputs: VectorInput, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], list[Floats2d]]]:
+    pool, classify, condition = layers
+    vectors, units, *marks = inputs
+    lengths = ops.asarray1i(span_lengths(units))
+    n_tokens = ops.asarray1i([len(array) for array in vectors])
+    backprop_condition = None
+    if condition is not None and n_tokens.sum():
+        marked, backprop_condition = condition((ops.flatten(vectors), marks[0]), is_train)
+        vectors = ops.unflatten(marked, n_tokens)
+    pooled, backprop_pool = pool((vectors, units), is_train)
+    logits, backprop_classify = classify(ops.unflatten(pooled, lengths), is_train)
+
+    def backprop(d_logits: Floats2d) -> list[Floats2d]:
+        d_pooled = ops.flatten(backprop_classify(ops.unflatten(d_logits, lengths)))
+        d_vectors: list[Floats2d] = backprop_pool(d_pooled)
+        if backprop_condition is not None:
+            d_marked, _ = backprop_condition(ops.flatten(d_vectors))
+            d_vectors = ops.unflatten(d_marked, n_tokens)
+        return d_vectors
+
+    return ops.flatten(logits), backprop

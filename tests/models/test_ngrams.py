@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from thinc.api import Model, NumpyOps
 from thinc.types import Ragged
 
-from spacy_valence_ec.models.ngrams import UnitNgrams
+from spacy_valence_ec.models.ngrams import UnitNgrams, ngram_contributions
 from spacy_valence_ec.models.spans import ragged_offsets
 
 OPS = NumpyOps()
@@ -171,3 +171,30 @@ def test_forms_are_the_normalized_ones() -> None:
     assert len(set(doc.to_array(NORM).tolist())) == 1
     (unit,) = extracted(UnitNgrams(ngram_size=1), [doc], ragged([(0, 3)]))
     assert list(unit.values()) == [1.0]
+
+
+@pytest.mark.parametrize("with_features", [False, True])
+def test_contributions_sum_to_the_logits(with_features: bool) -> None:
+    table = features({"rido": [2.0, 0.0], "tu": [1.0, -1.0], "io": [-1.0, 1.0]})
+    model = UnitNgrams(2, 0.5, table if with_features else None, length=1024, nO=3)
+    docs = [doc_of(*WORDS)]
+    model.initialize(X=(docs, ragged(UNITS)), Y=np.zeros((2, 3), dtype="float32"))
+    rng = np.random.default_rng(0)
+    for node, name in parameters(model):
+        node.set_param(name, rng.normal(size=node.get_param(name).shape).astype("float32"))
+    bias = model.get_ref("output_layer").get_param("b")
+    logits = model.predict((docs, ragged(UNITS)))
+    for i in range(2):
+        added = ngram_contributions(model, docs[0], np.asarray(UNITS), i)
+        assert added.shape == (5, 3)
+        np.testing.assert_allclose(added.sum(axis=0) + bias, logits[i], atol=1e-5)
+        assert added[3:].any()
+    # A word counts once, and both of its places have the half of it.
+    alone = UnitNgrams(1, 0.0, None, length=1024, nO=3)
+    alone.initialize(X=(docs, ragged(UNITS)), Y=np.zeros((2, 3), dtype="float32"))
+    output = alone.get_ref("output_layer")
+    output.set_param("W", rng.normal(size=output.get_param("W").shape).astype("float32"))
+    added = ngram_contributions(alone, docs[0], np.asarray(UNITS), 0)
+    assert added.any()
+    np.testing.assert_allclose(added[1], added[2], atol=1e-6)
+    assert not added[3:].any()

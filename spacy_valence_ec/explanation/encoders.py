@@ -1,0 +1,182 @@
+"""Encoders cut in two at their embedded input: what embeds a Doc, and what makes token vectors of
+it, with the gradient of these by the embedded input."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.sparse import csr_array, eye_array
+from spacy import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..errors import Errors, ValenceECError
+from ..pipeline.head import Head
+from ..suggesters import CLOSED_CLASS
+
+Backprop = Callable[[list[Floats2d]], list[Floats2d]]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A Doc at the cut.
+
+    inputs: of the upper half, one row a token or word piece, (n_rows, width).
+    baseline: what stands there for a text that says nothing, of the same shape.
+    to_tokens: the share of each row that belongs to each token, (n_tokens, n_rows).
+    batch: what else the upper half needs to know.
+    """
+
+    inputs: Floats2d
+    baseline: Floats2d
+    to_tokens: csr_array
+    batch: Any = None
+
+
+class CutEncoder(Protocol):
+    """Neither method changes the network that was cut, nor its gradients."""
+
+    def embed(self, doc: Doc) -> Embedded:
+        """The lower half, of a Doc with at least one token."""
+
+    def encode(self, embedded: Embedded, inputs: list[Floats2d]) -> tuple[list[Floats2d], Backprop]:
+        """The upper half, of several inputs in place of those of one Doc: for each the token
+        vectors, (n_tokens, width), and a function from their gradients to those of the inputs,
+        which can be called again and again."""
+
+
+class CutTok2Vec:
+    """`spacy.Tok2Vec`, cut between `embed` and `encode`, or `LexicalTok2Vec`, whose features are
+    embedded input too.
+
+    parts: what embeds, and what encodes that, if anything does; the results stand side by side.
+    vocab: with it the baseline of each token is the mean of the function words; without it is zero.
+        Near zero a network with layer normalization turns so sharply that the integral along the
+        line takes thousands of steps.
+    """
+
+    def __init__(self, parts: list[tuple[Model, Model | None]], vocab: Vocab | None):
+        self.embeds = [embed for embed, _ in parts]
+        self.encodes = [undisturbed(encode) if encode else None for _, encode in parts]
+        self.ops = self.embeds[0].ops
+        self.neutral: Any = 0.0
+        if vocab is not None:
+            docs = [Doc(vocab, words=[word]) for word in sorted(CLOSED_CLASS)]
+            rows = [self.ops.xp.vstack(embed.predict(docs)) for embed in self.embeds]
+            self.neutral = self.ops.xp.hstack(rows).mean(axis=0)
+
+    def embed(self, doc: Doc) -> Embedded:
+        found = [embed.predict([doc])[0] for embed in self.embeds]
+        inputs = self.ops.xp.hstack(found)
+        widths = [array.shape[1] for array in found]
+        identity = csr_array(eye_array(len(doc)))
+        baseline = self.ops.xp.zeros_like(inputs) + self.neutral
+        return Embedded(inputs, baseline, identity, batch=widths)
+
+    def encode(self, embedded: Embedded, inputs: list[Floats2d]) -> tuple[list[Floats2d], Backprop]:
+        outputs, callbacks = [], []
+        parts = self._split(inputs, embedded.batch)
+        for encode, part in zip(self.encodes, parts, strict=True):
+            found, backprop = encode(part, True) if encode else (part, _unchanged)
+            outputs.append(found)
+            callbacks.append(backprop)
+        widths = [found[0].shape[1] for found in outputs]
+
+        def backprop_all(d_vectors: list[Floats2d]) -> list[Floats2d]:
+            d_parts = self._split(d_vectors, widths)
+            return self._joined(
+                [callback(part) for callback, part in zip(callbacks, d_parts, strict=True)]
+            )
+
+        return self._joined(outputs), backprop_all
+
+    def _split(self, arrays: list[Floats2d], widths: list[int]) -> list[list[Floats2d]]:
+        """For each part its columns of all arrays."""
+        xp = self.ops.xp
+        ends = np.cumsum(widths).tolist()
+        edges = zip([0, *ends[:-1]], ends, strict=True)
+        return [
+            [xp.ascontiguousarray(array[:, start:end]) for array in arrays] for start, end in edges
+        ]
+
+    def _joined(self, parts: list[list[Floats2d]]) -> list[Floats2d]:
+        return [self.ops.xp.hstack(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def _unchanged(arrays: list[Floats2d]) -> list[Floats2d]:
+    return arrays
+
+
+def undisturbed(model: Model) -> Model:
+    """A copy that gives gradients without dropout, and whose own gradients are nobody's."""
+    copy: Model = model.copy()
+    set_dropout_rate(copy, 0.0)
+    return copy
+
+
+def cut_encoder(nlp: Language, head: Head, *, from_zero: bool) -> CutEncoder:
+    """The encoder that a component has, or listens to.
+
+    from_zero: whether the baseline is a vector of zeros, in place of the encoder's own.
+
+    Raises: ValenceECError V032 for one that is not known here.
+    """
+    steps = list(_steps(head.model.get_ref("tok2vec"), nlp))
+    if len(steps) == 1 and (parts := _tok2vec_parts(steps[0])):
+        return CutTok2Vec(parts, None if from_zero else nlp.vocab)
+    from .transformers import cut_transformer  # loads torch
+
+    encoder = cut_transformer(steps, from_zero=from_zero)
+    if encoder is None:
+        names = ", ".join(step.name for step in steps)
+        why = f"the encoder is made of '{names}', or it is not in the pipeline"
+        raise ValenceECError(Errors.V032.format(name=head.name, why=why))
+    return encoder
+
+
+def _steps(model: Model, nlp: Language) -> Iterator[Model]:
+    """The layers that a Doc goes through one after the other: those of a chain, and in place of a
+    listener those of the encoder that it listens to."""
+    upstream: Any = next(
+        (
+            pipe
+            for _, pipe in nlp.components
+            if any(listener is model for listener in getattr(pipe, "listeners", ()))
+        ),
+        None,
+    )
+    if upstream is not None:
+        yield from _steps(upstream.model, nlp)
+    elif not _tok2vec_parts(model) and _is_chain(model):
+        for layer in model.layers:
+            yield from _steps(layer, nlp)
+    else:
+        yield model
+
+
+def _is_chain(model: Model) -> bool:
+    return _is_joined(model, ">>")
+
+
+def _is_joined(model: Model, sign: str) -> bool:
+    """Whether a combinator of thinc made a model, told by the name that it gives."""
+    return len(model.layers) > 1 and model.name == sign.join(layer.name for layer in model.layers)
+
+
+def _tok2vec_parts(model: Model) -> list[tuple[Model, Model | None]]:
+    """Those of `CutTok2Vec`; none if the model is neither of the two."""
+    if model.has_ref("embed") and model.has_ref("encode"):
+        return [(model.get_ref("embed"), model.get_ref("encode"))]
+    if _is_joined(model, "|"):
+        found = [_tok2vec_parts(layer) or [(layer, None)] for layer in model.layers]
+        parts = [part for of_layer in found for part in of_layer]
+        return parts if any(encode for _, encode in parts) else []
+    # A copy, which `Language.replace_listeners` makes, has lost the references.
+    if _is_chain(model) and len(model.layers) == 2:
+        embed, encode = model.layers
+        if any(node.name == "extract_features" for node in embed.walk()):
+            return [(embed, encode)]
+    return []
