@@ -136,7 +136,6 @@ def test_a_doc_keeps_one_vector_a_token_and_nothing_more(nlp: Language) -> None:
     doc = nlp(TEXTS[0])
     assert doc.tensor.shape == (len(doc), WIDTH)
     assert doc.tensor.dtype == np.float32
-    assert not Doc.has_extension("trf_data")
     assert doc.user_data == {}
 
 
