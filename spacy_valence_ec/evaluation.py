@@ -46,8 +46,9 @@ def evaluate(
         `ec`; those without `fu` are left out.
     first_step: of a pipeline of two steps: "predicted" by itself, as any other component; "oracle",
         the component that makes the labels of the first step does not run (a `generative_tagger`
-        only its second step), and the gold ones are put on the Docs; "noise:RATE" or a `Noise`, a share of the gold ones is replaced. The
-        metrics of the first step are those of the labels that were given.
+        only its second step), and the gold ones are put on the Docs; "noise:RATE" or a `Noise`, a
+        share of the gold ones is replaced. The metrics of the first step are those of the labels
+        that were given.
     batch_size: Docs a batch; the pipeline's own when None.
     on_doc: called after each processed Doc, twice a narrative.
 
@@ -59,9 +60,9 @@ def evaluate(
     are None when another component sets units of its own. So are those of a task that no component
     does: `ec_*` when no Doc has a group of carriers, `e2e_valence_*` and `valence_*` when no unit
     has a label, `joint_*` when either lacks. Counts of the gold data: `n_narratives`, `n_units`,
-    `n_carriers`, `n_tokens`. The metrics are defined in `metrics`. Where a language model has written
-    freely, `invalid_answers` is the share of the units, end to end, of which something could not be
-    read.
+    `n_carriers`, `n_tokens`. Where a language model has written freely, `invalid_answers` is the
+    share of the units, end to end, of which something could not be read. The metrics are defined in
+    `metrics`.
 
     `nlp.max_length`, a limit that guards parsers, is raised to the longest text. Offsets of
     narratives that do not fall on the token edges of `nlp` give a warning (W001).

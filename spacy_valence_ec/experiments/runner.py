@@ -11,6 +11,7 @@ from pathlib import Path
 from ..base.assets import sha256
 from ..corpus.jsonl import read_narratives
 from ..errors import Errors, ValenceECError, listed
+from ..models.causal_lm import WEIGHTS
 from .baselines import FITS
 from .parts import parts_of
 from .plan import Plan, Run, fingerprint
@@ -19,6 +20,7 @@ from .worker import Job, composed
 
 LOGS = "logs"
 OUTDATED = "outdated"  # records of other configs or data, which the report must not mix in
+PICKLED_WEIGHTS = "pytorch_model.bin"  # as older models of the hub have them
 WORK = ".work-*"  # what a killed run leaves behind
 
 
@@ -45,15 +47,22 @@ def jobs_of(
         for share in plan.train_shares:
             parts_of(result.narratives, fold=fold, train_share=share, split_seed=split_seed)
     jobs = []
+    hashes: dict[str | None, dict[str, str]] = {}
     for run in plan.runs():
         config = None
+        weights: dict[str, str] = {}
         if run.setting not in FITS:
-            config = composed(run, plan, configs, gpu).to_str()
+            composition = composed(run, plan, configs, gpu)
+            config = composition.to_str()
+            model = composition["backbone"].get("name")
+            if model not in hashes:
+                hashes[model] = _weights(model)
+            weights = hashes[model]
         mark = fingerprint(
             {
                 "format": FORMAT,
                 "run": asdict(run),
-                "files": files,
+                "files": files | weights,
                 "split_seed": split_seed,
                 "lang": plan.lang,
                 "config": config,
@@ -62,6 +71,13 @@ def jobs_of(
         path = output / f"{run.name}.json"
         jobs.append(Job(run, plan, mark, str(data), str(configs), str(path), split_seed, gpu))
     return jobs
+
+
+def _weights(model: str | None) -> dict[str, str]:
+    """The hashes of the weights of a model in a folder, which may be trained anew under its name;
+    nothing for one of the hub, or none."""
+    paths = [Path(model) / name for name in (WEIGHTS, PICKLED_WEIGHTS)] if model else []
+    return {path.name: sha256(path) for path in paths if path.is_file()}
 
 
 def is_finished(job: Job) -> bool:
