@@ -11,11 +11,12 @@ from spacy.training import Example
 from .corpus.docs import Snapping, narrative_to_doc
 from .errors import Errors, ValenceECError
 from .first_step import PREDICTED, FirstStep, GivenFirstStep, parse_first_step, two_steps
-from .schema import EC_KEY, FU_KEY, VALENCES, Narrative
+from .schema import EC_KEY, FU_KEY, INVALID_ATTR, VALENCES, Narrative
 from .scorers import (
     UNIT_VALENCE_KEYS,
     score_carriers,
     score_functional_units,
+    score_invalid_answers,
     score_valence,
     to_pair,
 )
@@ -44,9 +45,10 @@ def evaluate(
     data: annotated narratives, or Docs or Examples whose reference has the span groups `fu` and
         `ec`; those without `fu` are left out.
     first_step: of a pipeline of two steps: "predicted" by itself, as any other component; "oracle",
-        the component that makes the labels of the first step does not run, and the gold ones are
-        put on the Docs; "noise-distribution@RATE" or a `Noise`, a share of the gold ones is
-        replaced. The metrics of the first step are those of the labels that were given.
+        the component that makes the labels of the first step does not run (a `generative_tagger`
+        only its second step), and the gold ones are put on the Docs; "noise-distribution@RATE" or a
+        `Noise`, a share of the gold ones is replaced. The metrics of the first step are those of
+        the labels that were given.
     batch_size: Docs a batch; the pipeline's own when None.
     on_doc: called after each processed Doc, twice a narrative.
 
@@ -58,7 +60,9 @@ def evaluate(
     are None when another component sets units of its own. So are those of a task that no component
     does: `ec_*` when no Doc has a group of carriers, `e2e_valence_*` and `valence_*` when no unit
     has a label, `joint_*` when either lacks. Counts of the gold data: `n_narratives`, `n_units`,
-    `n_carriers`, `n_tokens`. The metrics are defined in `metrics`.
+    `n_carriers`, `n_tokens`. Where a language model has written freely, `invalid_answers` is the
+    share of the units, end to end, of which something could not be read. The metrics are defined in
+    `metrics`.
 
     `nlp.max_length`, a limit that guards parsers, is raised to the longest text. Offsets of
     narratives that do not fall on the token edges of `nlp` give a warning (W001).
@@ -138,6 +142,9 @@ def evaluate_with_examples(
     }
     for key in _undone(end_to_end) & metrics.keys():
         metrics[key] = None
+    invalid = score_invalid_answers(end_to_end)
+    if invalid is not None:
+        metrics[INVALID_ATTR] = invalid
     return metrics, on_gold_units
 
 
@@ -281,7 +288,7 @@ def _runner(
         with only(steps.before):
             examples = _run(nlp, references, docs, batch_size, None)
         given.write(examples)
-        with only(steps.after):
+        with only(steps.after), steps.second.first_step_given():
             seen = (example.predicted for example in examples)
             return _run(nlp, references, seen, batch_size, on_doc)
 

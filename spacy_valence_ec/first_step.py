@@ -23,6 +23,7 @@ from spacy.training import Example
 from .errors import Errors, ValenceECError
 from .models.spans import group_offsets
 from .pipeline.condition import gold_carrier_spans, gold_valences
+from .pipeline.generative_tagger import GenerativeTagger
 from .pipeline.head import Head
 from .pipeline.valence_classifier import ValenceClassifier
 from .schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL, VALENCES
@@ -114,13 +115,16 @@ def parse_first_step(
 class Steps:
     """The components of a two-step pipeline, by their names.
 
-    before: those in front of the first step; first: those that make its labels; after: all others.
+    before: those in front of the first step; first: those that make its labels, none where one
+        component takes both steps; after: all others.
+    second: the component that reads the labels of the first step.
     of_valence: whether the first step is that of the valence, else of the carriers.
     """
 
     before: tuple[str, ...]
     first: tuple[str, ...]
     after: tuple[str, ...]
+    second: Head
     of_valence: bool
 
 
@@ -134,7 +138,7 @@ def two_steps(nlp: Language) -> Steps:
     if not conditioned:
         raise ValenceECError(Errors.V023)
     second, pipe = conditioned[0]
-    of_valence = not isinstance(pipe, ValenceClassifier)
+    of_valence = _reads_valence(pipe)
     first = [name for name, pipe in heads if _makes(pipe, of_valence) and not pipe.is_conditioned]
     names = list(nlp.pipe_names)
     at = names.index(first[0] if first else second)
@@ -142,8 +146,16 @@ def two_steps(nlp: Language) -> Steps:
         before=tuple(names[:at]),
         first=tuple(first),
         after=tuple(name for name in names[at:] if name not in first),
+        second=pipe,
         of_valence=of_valence,
     )
+
+
+def _reads_valence(pipe: Head) -> bool:
+    """Whether a head that reads the labels of a first step reads the valence, else the carriers."""
+    if isinstance(pipe, GenerativeTagger):
+        return pipe.asks_valence_first
+    return not isinstance(pipe, ValenceClassifier)
 
 
 def _makes(pipe: Head, valence: bool) -> bool:

@@ -178,13 +178,17 @@ def score_carriers(examples: Iterable[Example], **kwargs: Any) -> Metrics:
 
 
 def score_generative(examples: Iterable[Example], **kwargs: Any) -> Metrics:
-    """The scores of valence and carriers, and `invalid_answers`: the share of the units of which a
-    freely written answer could not be read, None where nothing was written freely."""
+    """The scores of valence and carriers, and `invalid_answers`, as `score_invalid_answers`."""
     examples = list(examples)
+    return {**score_coupled(examples), INVALID_ATTR: score_invalid_answers(examples)}
+
+
+def score_invalid_answers(examples: Iterable[Example]) -> float | None:
+    """The share of the units of which a freely written answer could not be read; None where nothing
+    was written freely."""
     groups = [eg.predicted.spans[FU_KEY] for eg in examples if FU_KEY in eg.predicted.spans]
     flags = [flag for group in groups for flag in group.attrs.get(INVALID_ATTR, ())]
-    invalid = sum(map(bool, flags)) / len(flags) if flags else None
-    return {**score_coupled(examples), INVALID_ATTR: invalid}
+    return sum(map(bool, flags)) / len(flags) if flags else None
 
 
 def score_coupled(examples: Iterable[Example], **kwargs: Any) -> Metrics:

@@ -11,7 +11,7 @@ from ..errors import Errors, ValenceECError
 from .assets import ASSETS
 
 GROUP = "spacy_valence_ec_models"
-MODELS = ("mini", "mini-gpt")
+MODELS = ("mini", "mini-gpt", "small-gpt")
 
 PRETRAINED = Path("training") / "pretrain"  # what the project command `pretrain` makes
 CONFIG = "config.json"

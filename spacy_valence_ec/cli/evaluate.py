@@ -82,6 +82,7 @@ DESCRIPTIONS = {
     "gold_units_ec_exact_f": "exact carriers on gold units, F1",
     "gold_units_ec_partial_f": "overlapping carriers on gold units, F1",
     "gold_units_joint_f": "valence and carriers right on gold units, F1",
+    "invalid_answers": "units whose freely written answer could not be read, share",
     "n_narratives": "narratives",
     "n_units": "annotated units",
     "n_carriers": "annotated carriers",

@@ -14,13 +14,24 @@ from ..evaluation import Evaluation, evaluate_with_examples
 from ..first_step import CONFUSION, ORACLE, PREDICTED, Confusions, Noise, parse_mode
 from ..schema import Narrative
 
-# Settings of two steps, by how their names begin.
+# Settings of two steps, and those of a language model, by how their names begin.
 TWO_STEP = "two-step-"
+GENERATIVE = "generative-"
+
+
+def is_generative(setting: str) -> bool:
+    """Whether a setting is one of a causal language model."""
+    return setting.startswith(GENERATIVE)
+
+
+def is_two_step(setting: str) -> bool:
+    """Whether a setting, generative or not, has two steps."""
+    return setting.removeprefix(GENERATIVE).startswith(TWO_STEP)
 
 
 def modes_of(setting: str, modes: Sequence[str]) -> tuple[str, ...]:
     """Those that a setting can be evaluated in: all for two steps, else `predicted` alone."""
-    return tuple(modes) if setting.startswith(TWO_STEP) else (PREDICTED,)
+    return tuple(modes) if is_two_step(setting) else (PREDICTED,)
 
 
 def evaluate_in_mode(
@@ -42,7 +53,7 @@ def evaluate_in_mode(
     parsed = parse_mode(mode)
     if parsed.kind == PREDICTED:
         return evaluate_with_examples(nlp, narratives, PREDICTED, None, None)
-    if not setting.startswith(TWO_STEP):
+    if not is_two_step(setting):
         raise ValenceECError(Errors.E004.format(setting=setting, mode=mode))
     if parsed.kind == ORACLE:
         return evaluate_with_examples(nlp, narratives, ORACLE, None, None)

@@ -13,12 +13,24 @@ from spacy import util
 from ..configs import MAX_SEED
 from ..errors import Errors, ValenceECError
 from ..first_step import NOISE, PREDICTED, parse_mode
-from .modes import modes_of
+from .modes import is_generative, modes_of
 
 FOLDER = "experiments"  # of the plans, in configs/
 
 # Baselines that read no config of spaCy's, and are the same with every seed.
 MAJORITY, LEXICON, TFIDF, CRF = CLASSICAL = ("majority", "lexicon", "tfidf", "crf")
+
+
+# Fields that hold no value twice.
+LISTS = (
+    "settings",
+    "baselines",
+    "backbones",
+    "causal_backbones",
+    "seeds",
+    "folds",
+    "train_shares",
+)
 
 
 @dataclass(frozen=True)
@@ -49,10 +61,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """`settings` and `baselines` are trained on each of `backbones` with each of `seeds` (those in
-    `CLASSICAL` once, on none), on the split of the corpus or on each of `folds`, with each of
-    `train_shares`. Two-step settings are evaluated in each of `modes`, and with noise of each of
-    `noise_kinds` at each of `noise_rates`.
+    """`settings` and `baselines` are trained on each of `backbones` (generative settings on each of
+    `causal_backbones`) with each of `seeds` (those in `CLASSICAL` once, on none), on the split of
+    the corpus or on each of `folds`, with each of `train_shares`. Two-step settings are evaluated
+    in each of `modes`, and with noise of each of `noise_kinds` at each of `noise_rates`.
 
     `max_epochs`: -1 for the backbone's. `challenge` and `lexicon`: files, or null. `overrides`:
     values of the composed configs by their dotted names, each for the settings that have it.
@@ -62,6 +74,7 @@ class Plan:
     baselines: list[str]
     backbones: list[str]
     seeds: list[int]
+    causal_backbones: list[str] = field(default_factory=list)
     folds: list[int] = field(default_factory=list)
     train_shares: list[float] = field(default_factory=lambda: [1.0])
     modes: list[str] = field(default_factory=lambda: [PREDICTED])
@@ -77,6 +90,12 @@ class Plan:
         """The folds, or None for the split of the corpus."""
         return [*self.folds] or [None]
 
+    def backbones_of(self, setting: str) -> list[str | None]:
+        """Those that a setting or baseline is trained on; None for none."""
+        if setting in CLASSICAL:
+            return [None]
+        return [*(self.causal_backbones if is_generative(setting) else self.backbones)]
+
     def runs(self) -> Iterator[Run]:
         """All runs, those of one fold and size together."""
         noise = [f"{NOISE}-{k}@{rate:g}" for k in self.noise_kinds for rate in self.noise_rates]
@@ -84,10 +103,8 @@ class Plan:
         for fold in self.fold_or_none():
             for share in self.train_shares:
                 for setting in [*self.baselines, *self.settings]:
-                    is_classical = setting in CLASSICAL
-                    backbones: list[str | None] = [None] if is_classical else [*self.backbones]
-                    for backbone in backbones:
-                        for seed in self.seeds[:1] if is_classical else self.seeds:
+                    for backbone in self.backbones_of(setting):
+                        for seed in self.seeds if backbone else self.seeds[:1]:
                             yield Run(
                                 setting, backbone, seed, fold, share, modes_of(setting, modes)
                             )
@@ -137,12 +154,18 @@ def _checked(section: dict[str, Any], path: Path) -> Plan:
         for name, value in section.items()
     }
     plan = Plan(**values)
-    for name in ("seeds", "train_shares", "backbones"):
+    for name in ("seeds", "train_shares"):
         if not values.get(name, [1]):
             raise refuse(f"'{name}' is empty")
     if not plan.settings and not plan.baselines:
         raise refuse("there is neither a setting nor a baseline")
-    for name in ("settings", "baselines", "backbones", "seeds", "folds", "train_shares"):
+    for setting in (*plan.baselines, *plan.settings):
+        if not plan.backbones_of(setting):
+            name = "causal_backbones" if is_generative(setting) else "backbones"
+            raise refuse(f"'{name}' is empty, and '{setting}' needs one")
+    if plan.causal_backbones and not any(map(is_generative, plan.settings)):
+        raise refuse("no setting is generative, and 'causal_backbones' are for such alone")
+    for name in LISTS:
         found = getattr(plan, name)
         if len(set(found)) < len(found):
             raise refuse(f"'{name}' has a value twice")

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ from ..corpus.split import PARTS
 from ..corpus.statistics import CoOccurrence
 from ..files import atomic_write
 from ..first_step import PREDICTED
-from ..schema import VALENCES, Narrative
+from ..schema import INVALID_ATTR, VALENCES, Narrative
 from ..temperature import LEAST, Fit, Predictions, ReliabilityBin, reliability
 from . import figures
+from .modes import GENERATIVE
 from .record import CARRIERS, VALENCE, Record
 from .statistics import mean_and_deviation
 from .summary import (
@@ -31,6 +33,7 @@ from .summary import (
     Measure,
     System,
     Tested,
+    both_arms,
     calibration,
     challenge_scores,
     co_occurrences,
@@ -114,6 +117,7 @@ def write_report(
         _results(shown, tested),
         _tests(tested),
         _costs(shown),
+        _both_arms(shown),
         _co_occurrence(shown),
         _learning(systems),
         _noise(systems),
@@ -225,37 +229,36 @@ def _tests(tested: Sequence[Tested]) -> Section:
     return section
 
 
+# Of each, how many decimals are shown.
+COSTS = {"parameters": 0, "training, s": 1, "prediction, s": 2, "peak memory, MB": 0}
+
+
+def _costs_of(system: System) -> list[float | None]:
+    """`COSTS`, means over runs; None for what is not known of every run."""
+    memory = [run["peak_gpu_memory"] or run["peak_memory"] for run in system.runs]
+    found: tuple[list[float | None], ...] = (
+        [run["parameters"] for run in system.runs],
+        [run["train_seconds"] for run in system.runs],
+        [evaluation["inference_seconds"] for evaluation in system.evaluations],
+        [None if peak is None else peak / 1e6 for peak in memory],
+    )
+    known = ([value for value in values if value is not None] for values in found)
+    return [float(np.mean(values)) if len(values) == len(system.runs) else None for values in known]
+
+
+def _shown_costs(costs: Sequence[float | None]) -> list[str]:
+    return [
+        DASH if cost is None else f"{cost:,.{digits}f}"
+        for cost, digits in zip(costs, COSTS.values(), strict=True)
+    ]
+
+
 def _costs(systems: Sequence[System]) -> Section:
     section = Section("What it costs")
     systems = [system for system in systems if system.mode == PREDICTED]
-    heads = (
-        "system",
-        "parameters",
-        "training, s",
-        "prediction, s",
-        "peak memory, MB",
-    )
-
-    def costs(system: System) -> list[float | None]:
-        memory = [run["peak_gpu_memory"] or run["peak_memory"] for run in system.runs]
-        return [
-            float(np.mean([run["parameters"] for run in system.runs])),
-            float(np.mean([run["train_seconds"] for run in system.runs])),
-            float(np.mean([evaluation["inference_seconds"] for evaluation in system.evaluations])),
-            None if None in memory else float(np.mean(memory)) / 1e6,
-        ]
-
-    found = {system.name: (system, costs(system)) for system in systems}
-    rows = [
-        [
-            name,
-            f"{parameters:,.0f}",
-            f"{seconds:,.1f}",
-            f"{prediction:,.2f}",
-            DASH if memory is None else f"{memory:,.0f}",
-        ]
-        for name, (_, (parameters, seconds, prediction, memory)) in found.items()
-    ]
+    heads = ("system", *COSTS)
+    found = {system.name: (system, _costs_of(system)) for system in systems}
+    rows = [[name, *_shown_costs(costs)] for name, (_, costs) in found.items()]
     section.say(
         "Means over runs. Prediction is that of the whole test part, end to end where the system "
         "cuts units, else on gold ones. Training has the choice on dev in it. Memory is that of "
@@ -265,16 +268,62 @@ def _costs(systems: Sequence[System]) -> Section:
     by_backbone: dict[str | None, dict[str, list[float | None]]] = {}
     for system, values in found.values():
         by_backbone.setdefault(system.backbone, {})[system.setting] = values
-    for backbone, settings in by_backbone.items():
-        if {"single-valence", "single-ec", JOINT} <= settings.keys():
-            single = [settings["single-valence"], settings["single-ec"]]
+    for (backbone, settings), kind in product(by_backbone.items(), ("", GENERATIVE)):
+        names = [kind + name for name in (JOINT, "single-valence", "single-ec")]
+        if set(names) <= settings.keys():
             ratios = [
                 DASH if None in (joint, a, b) else f"{joint / (a + b):.2f}"
-                for joint, a, b in zip(settings[JOINT], *single, strict=True)
+                for joint, a, b in zip(*(settings[name] for name in names), strict=True)
             ]
-            row = [f"joint / (single-valence + single-ec), {backbone}", *ratios]
+            row = [f"{names[0]} / ({names[1]} + {names[2]}), {backbone}", *ratios]
             section.tabulate(heads, [row], "The joint model over the two single ones together")
     return section
+
+
+def _both_arms(systems: Sequence[System]) -> Section:
+    section = Section("Discriminative and generative")
+    pairs = both_arms(systems)
+    if not pairs:
+        return section
+    section.say(
+        "Every setting that was run in both arms, on the same narratives: how good, mean and "
+        "standard deviation over runs, and the difference of the means, generative minus "
+        "discriminative; then how expensive, means over runs, and the ratio, generative over "
+        "discriminative. With the oracle, what the first step gives is the gold data, and its "
+        "score is bound to be high."
+    )
+    measures = [m for m in MEASURES if any(s.values(m.key) for pair in pairs for s in pair)]
+    scores: list[list[str | Cell]] = []
+    costs: list[list[str | Cell]] = []
+    for one, other in pairs:
+        names = [one.name, other.name, "difference"]
+        columns = [[s.values(measure.key) for s in (one, other)] for measure in measures]
+        cells = [(*map(_spread, values), _difference(*values)) for values in columns]
+        scores += [list(row) for row in zip(names, *cells, strict=True)]
+        if one.mode == PREDICTED:
+            both = [_costs_of(one), _costs_of(other)]
+            costs += [[s.name, *_shown_costs(c)] for s, c in zip((one, other), both, strict=True)]
+            costs.append(["ratio", *(_ratio(a, b) for a, b in zip(*both, strict=True))])
+    heads = ("system", *(measure.title for measure in measures))
+    section.tabulate(heads, scores, "How good, on gold units")
+    if costs:
+        section.tabulate(("system", *COSTS), costs, "How expensive")
+    invalid = [(s.name, found) for _, s in pairs if (found := s.values(INVALID_ATTR))]
+    if invalid:
+        section.tabulate(
+            ("system", "invalid answers"),
+            [[name, f"{np.mean(found):.1%}"] for name, found in invalid],
+            "Units whose freely written answer could not be read",
+        )
+    return section
+
+
+def _difference(one: Sequence[float], other: Sequence[float]) -> str:
+    return f"{np.mean(other) - np.mean(one):+.3f}" if one and other else DASH
+
+
+def _ratio(one: float | None, other: float | None) -> str:
+    return f"{other / one:.2f}" if one and other is not None else DASH
 
 
 def _co_occurrence(systems: Sequence[System]) -> Section:

@@ -19,6 +19,7 @@ from ..errors import Errors, ValenceECError, listed
 from ..evaluation import check_labels
 from ..first_step import CONFUSION, parse_mode
 from ..lexicon import parse_lexicon, read_lexicon_text
+from ..models.causal_lm import WEIGHTS
 from ..schema import Narrative
 from .baselines import FITS
 from .overrides import apply_overrides, paths_of, problem_of
@@ -30,6 +31,7 @@ from .worker import Job, composed
 
 LOGS = "logs"
 OUTDATED = "outdated"  # records of other configs or data, which the report must not mix in
+PICKLED_WEIGHTS = "pytorch_model.bin"  # as older models of the hub have them
 WORK = ".work-*"  # what a killed run leaves behind
 PLAN = "[plan]"  # where a person is to look
 SHOWN = 10  # bad lines of a file
@@ -65,15 +67,22 @@ def jobs_of(
             check_labels({unit.valence for n in parts[DEV] for unit in n.units})
     _check_configs(plan, configs, gpu)
     jobs = []
+    hashes: dict[str | None, dict[str, str]] = {}
     for run in plan.runs():
         config = None
+        weights: dict[str, str] = {}
         if run.setting not in FITS:
-            config = composed(run, plan, configs, gpu).to_str()
+            composition = composed(run, plan, configs, gpu)
+            config = composition.to_str()
+            model = composition["backbone"].get("name")
+            if model not in hashes:
+                hashes[model] = _weights(model)
+            weights = hashes[model]
         mark = fingerprint(
             {
                 "format": FORMAT,
                 "run": asdict(run),
-                "files": files,
+                "files": files | weights,
                 "split_seed": split_seed,
                 "lang": plan.lang,
                 "config": config,
@@ -146,6 +155,13 @@ def _check_configs(plan: Plan, configs: Path, gpu: int) -> None:
             hint = f"; did you mean '{close[0]}'?" if close else ""
             why = f"no config of the plan has '{path}'{hint}"
             raise ValenceECError(Errors.E002.format(path=f"{PLAN}: 'overrides'", why=why))
+
+
+def _weights(model: str | None) -> dict[str, str]:
+    """The hashes of the weights of a model in a folder, which may be trained anew under its name;
+    nothing for one of the hub, or none."""
+    paths = [Path(model) / name for name in (WEIGHTS, PICKLED_WEIGHTS)] if model else []
+    return {path.name: sha256(path) for path in paths if path.is_file()}
 
 
 def is_finished(job: Job) -> bool:

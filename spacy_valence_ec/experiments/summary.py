@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..errors import Errors, ValenceECError, listed
 from ..first_step import NOISE, ORACLE, PREDICTED, parse_mode
 from ..schema import NEUTRAL, VALENCES
 from ..temperature import AtTemperature, Fit, Predictions, fit_temperature, tempered
+from .modes import GENERATIVE, is_generative
 from .plan import CLASSICAL
 from .record import CARRIERS, VALENCE, Record
 from .statistics import (
@@ -29,17 +31,12 @@ from .statistics import (
 )
 from .stock import STOCK
 
-SETTINGS = (
-    *CLASSICAL,
-    *STOCK,
-    "single-valence",
-    "single-ec",
-    "two-step-valence-ec",
-    "two-step-ec-valence",
-    "joint",
-    "joint-coupled",
-)
-# What the others are compared with: the single task where it was run, else the joint model.
+# Those of the paper, each with a discriminative and a generative model.
+PAPER = ("single-valence", "single-ec", "two-step-valence-ec", "two-step-ec-valence", "joint")
+COUPLED = "joint-coupled"
+SETTINGS = (*CLASSICAL, *STOCK, *PAPER, COUPLED, *(GENERATIVE + setting for setting in PAPER))
+# What the others are compared with: the single task where it was run, else the joint model; for a
+# generative setting the generative one.
 REFERENCES = {VALENCE: ("single-valence", "joint"), CARRIERS: ("single-ec", "joint")}
 
 JOINT = "joint"
@@ -289,12 +286,14 @@ def reference_of(
     system: System, task: str, systems: Sequence[System], chosen: str | None = None
 ) -> System | None:
     """What a system is compared with: on its own backbone, or, for a baseline without one, on the
-    first there is."""
-    for name in [chosen] if chosen else REFERENCES[task]:
+    first there is. `chosen` stands for its generative counterpart too."""
+    kinds = ("", GENERATIVE) if system.backbone is None else (_kind(system),)
+    names = [chosen.removeprefix(GENERATIVE)] if chosen else REFERENCES[task]
+    for kind, name in product(kinds, names):
         found = [
             other
             for other in systems
-            if other.setting == name
+            if other.setting == kind + name
             and other.mode == PREDICTED
             and task in other.tasks
             and (system.backbone is None or other.backbone == system.backbone)
@@ -336,6 +335,23 @@ def comparisons(systems: Sequence[System], chosen: str | None = None) -> list[Te
             cliffs_delta(system.values(measure.key), reference.values(measure.key)),
         )
         for (system, reference, measure, comparison), p in zip(pairs, adjusted, strict=True)
+    ]
+
+
+def _kind(system: System) -> str:
+    """With what the name of a system's setting begins."""
+    return GENERATIVE if is_generative(system.setting) else ""
+
+
+def both_arms(systems: Sequence[System]) -> list[tuple[System, System]]:
+    """The discriminative and the generative system of each setting and mode that both were run in,
+    on each pair of backbones."""
+    return [
+        (one, other)
+        for one in systems
+        for other in systems
+        if other.setting == GENERATIVE + one.setting
+        and (other.mode, other.train_share) == (one.mode, one.train_share)
     ]
 
 

@@ -31,7 +31,9 @@ from ..corpus.split import CHALLENGE, DEV, PARTS, TEST, TRAIN
 from ..errors import Errors, ValenceECError
 from ..evaluation import target_accuracy, valence_confusions, with_gold_units
 from ..first_step import CONFUSION, PREDICTED, Confusions, parse_mode
+from ..generative.templates import ASKS, STEPS
 from ..metrics import Metrics
+from ..pipeline.generative_tagger import GenerativeTagger
 from ..pretraining.environment import describe_environment
 from ..schema import NEUTRAL, Narrative
 from ..scorers import score_carriers, score_valence
@@ -45,7 +47,8 @@ from .stock import STOCK
 
 LIBRARIES = ("spacy", "thinc", "spacy-transformers", "scikit-learn", "python-crfsuite")
 
-# Which tasks a component of ours does; a pipeline does those of its components.
+# Which tasks a component of ours does; a pipeline does those of its components. Those of a
+# `generative_tagger` depend on its setting.
 TASKS_OF = {
     "valence_classifier": (VALENCE,),
     "ec_tagger": (CARRIERS,),
@@ -271,10 +274,13 @@ def _pipeline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
             config["paths"][part] = str(folder / f"{part}.spacy")
         start = time.perf_counter()
         first = first_setting(run.setting, configs=Path(job.configs))
+        parameters = 0
         if first:
             step = composed(replace(run, setting=first), job.plan, Path(job.configs), job.gpu)
             step["paths"].update({part: config["paths"][part] for part in (TRAIN, DEV)})
-            _trained(step, folder / "first", job.gpu).to_disk(folder / "first-best")
+            trained = _trained(step, folder / "first", job.gpu)
+            parameters = count_parameters(trained)
+            trained.to_disk(folder / "first-best")
             config["paths"]["first"] = str(folder / "first-best")
         nlp = _trained(config, folder / "model", job.gpu)
         seconds = time.perf_counter() - start
@@ -293,7 +299,8 @@ def _pipeline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
         }
     return {
         "tasks": list(tasks),
-        "parameters": count_parameters(nlp),
+        # Those of a first step that was trained before are frozen in the pipeline of both.
+        "parameters": parameters + count_parameters(nlp),
         "train_seconds": seconds,
         "config_hash": config_hash,
         "evaluations": evaluations,
@@ -312,8 +319,12 @@ def _trained(config: Config, folder: Path, gpu: int) -> Language:
 def tasks_of(nlp: Language) -> list[str]:
     """What the components of a pipeline do."""
     factories = {nlp.get_pipe_meta(name).factory for name in nlp.pipe_names}
-    done = {task for factory in factories for task in TASKS_OF.get(factory, ())}
-    return [task for task in TASKS if task in done]
+    found = {task for factory in factories for task in TASKS_OF.get(factory, ())}
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, GenerativeTagger):
+            for step in STEPS[pipe.setting]:
+                found |= {task for task, asks in zip(TASKS, ASKS[step], strict=True) if asks}
+    return [task for task in TASKS if task in found]
 
 
 def count_parameters(nlp: Language) -> int:

@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -270,6 +271,25 @@ class GenerativeTagger(Head):
         self.batch_pieces = batch_pieces
         self._writer: PromptWriter | None = None
 
+    @property
+    def is_conditioned(self) -> bool:
+        """Whether the setting has two steps, both of which this component takes."""
+        return len(STEPS[self.setting]) > 1
+
+    @property
+    def asks_valence_first(self) -> bool:
+        """Whether the first step asks for the valence."""
+        return ASKS[STEPS[self.setting][0]][0]
+
+    @contextmanager
+    def first_step_given(self) -> Iterator[None]:
+        """While it lasts, `condition_on` is "gold"."""
+        own, self.condition_on = self.condition_on, GOLD
+        try:
+            yield
+        finally:
+            self.condition_on = own
+
     def _wrong(self, setting: str, value: object, expected: str) -> ValenceECError:
         return ValenceECError(
             Errors.G010.format(name=self.name, setting=setting, expected=expected, value=value)
@@ -346,9 +366,9 @@ class GenerativeTagger(Head):
         found = self.units(docs)
         units = list(chain.from_iterable(found))
         steps = STEPS[self.setting]
-        if self.condition_on == GOLD and len(steps) > 1:
+        if self.condition_on == GOLD and self.is_conditioned:
             for doc, of_doc in zip(docs, found, strict=True):
-                self._read_gold(doc, of_doc, ASKS[steps[0]][0])
+                self._read_gold(doc, of_doc, self.asks_valence_first)
             steps = steps[1:]
         for step in steps:
             self._ask(step, units)
@@ -469,7 +489,7 @@ class GenerativeTagger(Head):
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[list[UnitAnswers]]) -> None:
         steps = STEPS[self.setting]
-        if self.condition_on == GOLD and len(steps) > 1:
+        if self.condition_on == GOLD and self.is_conditioned:
             steps = steps[1:]
         for doc, units in zip(docs, scores, strict=True):
             if any(ASKS[step][0] for step in steps):

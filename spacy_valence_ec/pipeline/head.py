@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,11 @@ class Head(TrainablePipe):
     def is_conditioned(self) -> bool:
         """Whether this is the second of two steps."""
         return self.model.maybe_get_ref("condition") is not None
+
+    def first_step_given(self) -> AbstractContextManager[None]:
+        """While it lasts, the second of two steps reads the labels of the first one from the Docs,
+        as it always does unless the component makes them itself."""
+        return nullcontext()
 
     def given_condition(self, doc: Doc) -> np.ndarray:
         """The labels of the first step on a Doc, int, one a row that the model conditions on.

@@ -73,8 +73,8 @@ seconds on {{ log.environment.hardware }}.
 
 ## Limits
 
-{% if counts.sources.eltec %}{{ counts.sources.eltec.train.words | share(total) }} of the words \
-are of novels of 1840 to 1920: so is much of what the model knows of Italian, and of people. \
+{% if "eltec" in counts.sources %}{{ counts.sources.eltec.train.words | share(total) }} of the \
+words are of novels of 1840 to 1920: so is much of what the model knows of Italian, and of people. \
 {% endif %}It is made to be fine-tuned on short personal narratives, and for nothing else; it is \
 no source of facts.
 

@@ -24,11 +24,13 @@ from spacy_valence_ec.experiments.summary import (
     confusion,
     headline,
     noise_curves,
+    reference_of,
     systems_of,
     worst_units,
 )
 from spacy_valence_ec.schema import Narrative, Unit
 
+ARMS = "Discriminative and generative"
 VOID = {"meta", "link", "br", "hr", "img"}
 
 
@@ -182,6 +184,102 @@ def test_a_temperature_is_fitted_on_dev_alone(tmp_path: Path) -> None:
     assert cells[3] == f"{fit.temperature:.2f}"
     accuracy = valence.before.right.mean()
     assert cells[4:6] == [f"{abs(accuracy - x):.3f}" for x in (0.8, confidences[0])]
+
+
+def both_arms_records() -> list[Record]:
+    """The joint and a two-step setting in both arms, the generative one four times as expensive,
+    and a single task that one arm lacks."""
+    found = []
+    for seed in range(3):
+        for setting, skill in (("joint", 0.8), ("two-step-valence-ec", 0.7)):
+            for prefix, backbone in (("", "cnn"), ("generative-", "small")):
+                record = a_record(prefix + setting, seed, skill=skill, backbone=backbone)
+                if "two-step" in setting:
+                    other = a_record(prefix + setting, seed, skill=1.0, mode="oracle")
+                    record["evaluations"] |= other["evaluations"]
+                if prefix:
+                    for key in ("parameters", "train_seconds", "peak_memory"):
+                        record[key] *= 4
+                    for evaluation in record["evaluations"].values():
+                        evaluation["inference_seconds"] *= 8
+                        evaluation["metrics"]["invalid_answers"] = 0.25
+                found.append(record)
+        found.append(a_record("single-valence", seed, skill=0.6, tasks=("valence",)))
+        name = "generative-single-ec"
+        found.append(a_record(name, seed, skill=0.6, backbone="small", tasks=("carriers",)))
+    found.append(a_record("majority", 0, skill=0.1, backbone=None))
+    return found
+
+
+def rows_of(markdown: str, title: str) -> list[list[str]]:
+    """The rows of all tables of a section."""
+    section = markdown.split(f"## {title}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in lines if not line.startswith("| ---")]
+
+
+def test_both_arms_side_by_side(tmp_path: Path) -> None:
+    records = both_arms_records()
+    write_report(records, tmp_path / "both", folder=tmp_path)
+    rows = rows_of((tmp_path / "both" / "report.md").read_text("utf-8"), ARMS)
+    names = [
+        "two-step-valence-ec (cnn)",
+        "generative-two-step-valence-ec (small)",
+        r"two-step-valence-ec \[oracle\] (cnn)",
+        r"generative-two-step-valence-ec \[oracle\] (small)",
+        "joint (cnn)",
+        "generative-joint (small)",
+    ]
+    heads, *scores = rows[:10]
+    expected = [[*names[i : i + 2], "difference"] for i in (0, 2, 4)]
+    assert [row[0] for row in scores] == [name for triple in expected for name in triple]
+    column = heads.index("valence, macro F1")
+    for one, other, difference in zip(scores[::3], scores[1::3], scores[2::3], strict=True):
+        means = [float(row[column].split(" ± ")[0]) for row in (one, other)]
+        assert float(difference[column]) == pytest.approx(means[1] - means[0], abs=0.0011)
+    assert scores[3][column] == scores[4][column] == "1.000 ± 0.000"
+    assert float(scores[8][column]) != 0
+    costs = rows[10:17]
+    assert [row[0] for row in costs[1:]] == [*names[:2], "ratio", *names[4:], "ratio"]
+    assert costs[1] == [names[0], "1,000", "2.0", "0.50", "1,000"]
+    assert costs[2] == [names[1], "4,000", "8.0", "4.00", "4,000"]
+    assert costs[3] == costs[6] == ["ratio", "4.00", "4.00", "8.00", "4.00"]
+    assert [names[1], "25.0%"] in rows[17:]
+
+    # One arm alone, or arms without a setting in common, have no such section.
+    one_arm = [r for r in records if not r["run"]["setting"].startswith("generative-")]
+    apart = [r for r in records if "single" in r["run"]["setting"]]
+    for i, some in enumerate((one_arm, apart)):
+        write_report(some, tmp_path / str(i), folder=tmp_path)
+        assert ARMS not in (tmp_path / str(i) / "report.md").read_text("utf-8")
+
+
+def test_each_arm_has_its_own_reference(tmp_path: Path) -> None:
+    systems = headline(systems_of(both_arms_records(), tmp_path))
+    settings = list(dict.fromkeys(system.setting for system in systems))
+    assert settings == [
+        "majority",
+        "single-valence",
+        "two-step-valence-ec",
+        "joint",
+        "generative-single-ec",
+        "generative-two-step-valence-ec",
+        "generative-joint",
+    ]
+
+    def references(task: str, chosen: str | None = None) -> dict[str, str]:
+        found = {s.setting: reference_of(s, task, systems, chosen) for s in systems}
+        return {name: other.name for name, other in found.items() if other is not None}
+
+    discriminative, generative = settings[:4], settings[4:]
+    for task, chosen, one, other in (
+        ("valence", None, "single-valence (cnn)", "generative-joint (small)"),
+        ("carriers", None, "joint (cnn)", "generative-single-ec (small)"),
+        ("carriers", "joint", "joint (cnn)", "generative-joint (small)"),
+        ("valence", "generative-joint", "joint (cnn)", "generative-joint (small)"),
+    ):
+        expected = dict.fromkeys(discriminative, one) | dict.fromkeys(generative, other)
+        assert references(task, chosen) == expected
 
 
 def test_the_worst_units_are_quoted_on_demand_only(

@@ -17,6 +17,8 @@ from sklearn.metrics import f1_score
 from small_project import some_narratives
 from small_runs import SMALL
 from spacy.tokens import Doc
+from tiny_gpt import make_generative, save_geppetto_like
+from transformers import AutoModelForCausalLM
 
 from spacy_valence_ec.corpus.docs import narrative_to_doc, write_docs
 from spacy_valence_ec.corpus.jsonl import read_narratives
@@ -32,11 +34,11 @@ from spacy_valence_ec.experiments.baselines import (
 from spacy_valence_ec.experiments.modes import evaluate_in_mode, modes_of
 from spacy_valence_ec.experiments.overrides import problem_of
 from spacy_valence_ec.experiments.parts import check_parts, parts_of
-from spacy_valence_ec.experiments.plan import read_plan
+from spacy_valence_ec.experiments.plan import FOLDER, read_plan
 from spacy_valence_ec.experiments.record import FORMAT, Record, read_record
 from spacy_valence_ec.experiments.runner import is_finished, jobs_of, run_plan
 from spacy_valence_ec.experiments.stock import STOCK
-from spacy_valence_ec.experiments.worker import Job, run_job
+from spacy_valence_ec.experiments.worker import Job, run_job, tasks_of
 from spacy_valence_ec.lexicon import parse_lexicon
 from spacy_valence_ec.metrics import label_f_scores, macro
 from spacy_valence_ec.schema import VALENCES, Narrative, Unit
@@ -49,8 +51,12 @@ def jobs(plan: Path, corpus: Path, output: Path) -> list[Job]:
     return jobs_of(read_plan(str(plan), CONFIGS), corpus, output, configs=CONFIGS)
 
 
-@pytest.mark.parametrize("name", ["paper", "tiny", "learning-curve"])
-def test_the_plans_of_the_project_can_be_run(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONFIGS / FOLDER).iterdir()))
+def test_the_plans_of_the_project_can_be_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_geppetto_like(tmp_path / "training" / "pretrain" / "small-gpt")
+    monkeypatch.chdir(tmp_path)
     plan = read_plan(name, CONFIGS)
     if plan.challenge:
         assert (ROOT / plan.challenge).is_file()
@@ -94,6 +100,11 @@ BAD = [
     ({"settings": ["stock-ner"]}, "E015.*'stock-ner' is a baseline"),
     ({"baselines": ["majority"], "challenge": "nowhere.jsonl"}, "M004"),
     ({"settings": ["another"]}, "C001"),
+    ({"settings": ["joint"], "backbones": []}, "'backbones' is empty, and 'joint'"),
+    ({"settings": ["generative-joint"]}, "'causal_backbones' is empty, and 'generative-joint'"),
+    ({"settings": ["joint"], "causal_backbones": ["geppetto"]}, "no setting is generative"),
+    ({"settings": ["generative-joint"], "causal_backbones": ["embedded"]}, "C007"),
+    ({"settings": ["generative-another"], "causal_backbones": ["embedded"]}, "C001"),
     ({"settings": ["joint"], "overrides": {"training.typo.x": 1}}, r"E002.*training\.typo\.x"),
     (
         {"settings": ["joint"], "overrides": {"training.drpout": 0.1}},
@@ -179,7 +190,9 @@ def test_bad_lines_are_shown(cli: Cli, plan_file: PlanFile, corpus: Path, tmp_pa
 def test_only_two_steps_have_modes() -> None:
     modes = ["predicted", "oracle", "noise-confusion@0.3"]
     assert modes_of("joint", modes) == ("predicted",)
+    assert modes_of("generative-joint", modes) == ("predicted",)
     assert modes_of("two-step-ec-valence", modes) == tuple(modes)
+    assert modes_of("generative-two-step-valence-ec", modes) == tuple(modes)
     for mode, code in (("oracle", "E004"), ("noise-confusion@2", "V024"), ("gold", "V024")):
         with pytest.raises(ValenceECError, match=code):
             evaluate_in_mode(None, [], mode, setting="joint", seed=0)  # type: ignore[arg-type]
@@ -422,6 +435,95 @@ def test_a_peer_trains_and_is_scored(
         assert metrics["gold_units_ec_token_f"] is not None
         assert not [key for key in metrics if "valence" in key or "joint" in key]
         assert predictions[0]["predicted"] is None
+
+
+GENERATIVE_TASKS = {
+    "generative-single-valence": ["valence"],
+    "generative-single-ec": ["carriers"],
+    "generative-two-step-valence-ec": ["valence", "carriers"],
+    "generative-two-step-ec-valence": ["valence", "carriers"],
+    "generative-joint": ["valence", "carriers"],
+}
+
+
+def generative_jobs(corpus: Path, plan_file: PlanFile, tmp_path: Path, **values: Any) -> list[Job]:
+    values = {
+        "settings": list(GENERATIVE_TASKS),
+        "backbones": [],
+        "causal_backbones": [str(tmp_path / "decoder")],
+        "max_epochs": 0,
+        "overrides": {"training.max_steps": 1, "training.eval_frequency": 1},
+    } | values
+    return jobs(plan_file(**values), corpus, tmp_path)
+
+
+def test_arms_are_run_on_their_own_backbones(
+    corpus: Path, plan_file: PlanFile, tmp_path: Path
+) -> None:
+    decoder = save_geppetto_like(tmp_path / "decoder")
+    both = {"settings": ["joint", "generative-joint"], "backbones": ["cnn"], "seeds": [0, 1]}
+    found = generative_jobs(corpus, plan_file, tmp_path, **both)
+    pairs = [(job.run.setting, job.run.backbone) for job in found]
+    assert pairs == [("joint", "cnn")] * 2 + [("generative-joint", str(decoder))] * 2
+    before = [job.fingerprint for job in found]
+    again = generative_jobs(corpus, plan_file, tmp_path, **both)
+    assert [job.fingerprint for job in again] == before
+    # Another model under the same name is another run, of its arm alone.
+    save_geppetto_like(tmp_path / "another", seed=1)
+    (tmp_path / "another" / "pytorch_model.bin").replace(decoder / "pytorch_model.bin")
+    after = [job.fingerprint for job in generative_jobs(corpus, plan_file, tmp_path, **both)]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, False]
+
+
+def test_tasks_of_a_generative_setting(tmp_path: Path) -> None:
+    for setting, tasks in GENERATIVE_TASKS.items():
+        nlp = make_generative(tmp_path, setting.removeprefix("generative-"))
+        assert tasks_of(nlp) == tasks
+
+
+def test_a_generative_setting_trains_and_is_scored(plan_file: PlanFile, tmp_path: Path) -> None:
+    decoder = save_geppetto_like(tmp_path / "decoder", n_positions=256, n_layer=1)
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(some_narratives(3, 1)), encoding="utf-8")
+    modes = ["predicted", "oracle"]
+    (job,) = generative_jobs(
+        few, plan_file, tmp_path, settings=["generative-two-step-valence-ec"], modes=modes
+    )
+    record = run_job(job)
+    json.dumps(record, allow_nan=False)
+    assert record["tasks"] == ["valence", "carriers"]
+    weights = AutoModelForCausalLM.from_pretrained(decoder)
+    assert record["parameters"] > sum(p.numel() for p in weights.parameters())
+    assert record["train_seconds"] > 0
+    assert set(record["evaluations"]) == set(modes)
+    evaluations = {mode: record["evaluations"][mode] for mode in modes}
+    assert all(e["inference_seconds"] > 0 for e in evaluations.values())
+    # The given first step is what is scored, and it is gold under the oracle alone.
+    right = {
+        mode: [p["predicted"] == p["gold"] for p in e["predictions"]]
+        for mode, e in evaluations.items()
+    }
+    assert all(right["oracle"])
+    assert not all(right["predicted"])
+    for evaluation in evaluations.values():
+        predictions = evaluation["predictions"]
+        assert all(p["predicted"] and p["carrier_scores"] is not None for p in predictions)
+    scores = evaluations["predicted"]["predictions"][0]["scores"]
+    assert [sum(row) for row in scores] == pytest.approx([1.0] * len(scores), abs=1e-5)
+
+
+def test_the_first_step_of_two_is_counted(
+    corpus: Path, plan_file: PlanFile, tmp_path: Path
+) -> None:
+    """It is trained before, and frozen in the pipeline of both."""
+    settings = ["single-valence", "two-step-valence-ec"]
+    found = [
+        run_job(job)["parameters"]
+        for job in jobs(
+            plan_file(settings=settings, overrides={"backbone.width": 16}), corpus, tmp_path
+        )
+    ]
+    assert found[1] > found[0]
 
 
 def test_the_lexicon_turns_round_and_strengthens(tmp_path: Path) -> None:

@@ -151,16 +151,19 @@ def test_the_tagger_runs_in_training_too() -> None:
     assert "extends" not in config
 
 
-def test_mini_gpt_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "scale"), [("mini-gpt", 0.6), ("small-gpt", 1.0)])
+def test_a_decoder_is_found_by_its_name(
+    name: str, scale: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(encoders, "ASSETS", tmp_path / "assets")
-    with pytest.raises(ValenceECError, match=r"P010.*'mini-gpt'"):
-        compose_config("generative-joint", "mini-gpt", configs=CONFIGS)
-    own = save_geppetto_like(tmp_path / "training" / "pretrain" / "mini-gpt")
-    config = compose_config("generative-joint", "mini-gpt", configs=CONFIGS).interpolate()
+    with pytest.raises(ValenceECError, match=rf"P010.*'{name}'"):
+        compose_config("generative-joint", name, configs=CONFIGS)
+    own = save_geppetto_like(tmp_path / "training" / "pretrain" / name)
+    config = compose_config("generative-joint", name, configs=CONFIGS).interpolate()
     model = config["components"]["generative_tagger"]["model"]
     assert model["name"] == str(own)
-    assert model["learn_rate_scale"] == config["backbone"]["learn_rate_scale"] == 0.6
+    assert model["learn_rate_scale"] == config["backbone"]["learn_rate_scale"] == scale
 
 
 def bert(folder: Path) -> Path:
@@ -183,7 +186,9 @@ def test_backbones_of_the_other_kind(tmp_path: Path) -> None:
         compose_config("generative-joint", str(bert(tmp_path / "bert")), configs=CONFIGS)
     with pytest.raises(ValenceECError, match=r"C003.*config\.json"):
         compose_config("generative-joint", str(tmp_path), configs=CONFIGS)
-    with pytest.raises(ValenceECError, match=r"C002.*'no/such'.*of geppetto, mini-gpt, nor"):
+    with pytest.raises(
+        ValenceECError, match=r"C002.*'no/such'.*of geppetto, mini-gpt, small-gpt, nor"
+    ):
         compose_config("generative-joint", "no/such", configs=CONFIGS)
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, 
 from spacy_valence_ec.errors import ValenceECError
 from spacy_valence_ec.pretraining.card import render_card
 from spacy_valence_ec.pretraining.checkpoints import checkpoint_folder
-from spacy_valence_ec.pretraining.settings import Settings
+from spacy_valence_ec.pretraining.settings import NARRATIVES, Settings
 from spacy_valence_ec.pretraining.text import read_text
 from spacy_valence_ec.pretraining.training import Trainer, learning_rate, pretrain
 
@@ -168,6 +169,19 @@ def test_what_is_written_loads_offline_as_standard_classes(
     # What the log says is true of the weights that are given away.
     if not is_encoder:
         assert model.config.eos_token_id == tokenizer.eos_token_id == 0
+
+
+def test_a_model_of_narratives_alone_has_a_card(text: Path, tmp_path: Path) -> None:
+    settings = short("tiny-gpt", steps=2, eval_every=2)
+    repeats = dict.fromkeys(settings.text.repeats, 0) | {NARRATIVES: 1}
+    alone = replace(settings, text=replace(settings.text, repeats=repeats))
+    log = pretrain(alone, text, tmp_path / "model")
+    assert log is not None
+    card = (tmp_path / "model" / "README.md").read_text("utf-8")
+    assert "license: cc-by-4.0\n" in card
+    assert f"| {NARRATIVES} | CC BY 4.0 |" in card
+    assert "eltec" not in card
+    assert "novels" not in card
 
 
 def test_the_log_and_the_card_say_what_was_done(pretrained: Path, text: Path) -> None:

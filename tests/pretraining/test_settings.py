@@ -11,10 +11,10 @@ from small_texts import settings_of
 from spacy_valence_ec.errors import ValenceECError
 from spacy_valence_ec.pretraining.models import build_model
 from spacy_valence_ec.pretraining.packing import Separators
-from spacy_valence_ec.pretraining.settings import check_settings, read_settings
+from spacy_valence_ec.pretraining.settings import NARRATIVES, check_settings, read_settings
 
 CONFIGS = ROOT / "configs"
-NAMES = ["mini", "mini-gpt", "tiny", "tiny-gpt"]
+NAMES = ["mini", "mini-gpt", "small-gpt", "tiny", "tiny-gpt"]
 
 
 def test_every_file_is_valid() -> None:
@@ -34,8 +34,15 @@ def test_what_is_shipped_is_small_enough(name: str) -> None:
     assert settings.model.positions >= 256
 
 
+def test_the_small_decoder_needs_no_public_source() -> None:
+    settings = read_settings("small-gpt", CONFIGS)
+    assert {name for name, n in settings.text.repeats.items() if n} == {NARRATIVES}
+    model = build_model(settings, Separators(2, 3, 0))
+    assert 1e6 < sum(parameter.numel() for parameter in model.parameters()) < 3e6
+
+
 def test_unknown_setting() -> None:
-    with pytest.raises(ValenceECError, match=r"P001.*'minni'.*mini, mini-gpt, tiny"):
+    with pytest.raises(ValenceECError, match=r"P001.*'minni'.*mini, mini-gpt, small-gpt, tiny"):
         read_settings("minni", CONFIGS)
 
 
