@@ -49,6 +49,7 @@ from .summary import (
 TITLE = "Valence and emotion carriers: experiments"
 LEVEL = 0.05  # of significance
 DASH = "–"
+GIVEN = "given"  # in place of a score
 TEMPERED = "after the temperature"
 
 
@@ -145,7 +146,8 @@ def write_report(
 def _main_table(
     systems: Sequence[System], measures: Sequence[Measure], tested: Sequence[Tested]
 ) -> Block:
-    """Mean and deviation of each measure; the best mean bold, marks of significance."""
+    """Mean and deviation of each measure; the best mean of those that were given nothing bold,
+    marks of significance."""
     marks = {
         (id(t.system), t.measure.key): "*" if t.comparison.difference > 0 else "†"
         for t in tested
@@ -154,7 +156,9 @@ def _main_table(
     best: dict[str, float] = {}
     for measure in measures:
         means = {
-            round(float(np.mean(values)), 3) for s in systems if (values := s.values(measure.key))
+            round(float(np.mean(values)), 3)
+            for s in systems
+            if s.given is None and (values := s.values(measure.key))
         }
         # Where all are alike none is the best.
         best[measure.key] = max(means) if len(means) > 1 else float("inf")
@@ -165,8 +169,9 @@ def _main_table(
             values = system.values(measure.key)
             text = _spread(values) + marks.get((id(system), measure.key), "")
             is_best = bool(values) and round(float(np.mean(values)), 3) == best[measure.key]
-            row.append(Cell(text, is_best))
-        if any(cell.text != DASH for cell in row[2:]):
+            is_given = bool(values) and measure.task == system.given
+            row.append(Cell(GIVEN) if is_given else Cell(text, is_best and system.given is None))
+        if any(cell.text not in (DASH, GIVEN) for cell in row[2:]):
             rows.append(tuple(row))
     heads = ("system", "runs", *(measure.title for measure in measures))
     return Block("table", heads=heads, rows=tuple(rows))
@@ -190,8 +195,8 @@ def _results(systems: Sequence[System], tested: Sequence[Tested]) -> Section:
     section.say(
         f"Parts{' of the first fold' if folds else ''}: {sizes}; no narrator is in two. Mean and "
         "standard deviation over runs (seeds" + (" and folds). " if folds else "). ") + "The best "
-        "mean of a column is bold. Against the reference, after Holm's correction: * better, † "
-        f"worse (p < {LEVEL})."
+        "mean of a column is bold, but for systems that are given gold labels. Against the "
+        f"reference, after Holm's correction: * better, † worse (p < {LEVEL})."
     )
     table = _main_table(systems, MEASURES, tested)
     section.tabulate(table.heads, table.rows, "On gold units, as in the paper")
@@ -405,7 +410,7 @@ def _even(rate: float | None, low: float, high: float) -> tuple[str, str]:
 def _confusions(systems: Sequence[System]) -> Section:
     section = Section("Confusions of the valence")
     for system in systems:
-        if VALENCE in system.tasks:
+        if VALENCE in system.tasks and system.given != VALENCE:
             table = confusion(system)
             rows: list[list[str | Cell]] = []
             for label, row in zip(VALENCES, table.tolist(), strict=True):
@@ -493,8 +498,10 @@ def _temperature(fits: Sequence[Fit]) -> str:
 
 def _worst(systems: Sequence[System], texts: Sequence[Narrative] | None) -> Section:
     section = Section("Errors worth reading")
-    for system in reversed(systems):
-        found = worst_units(system) if VALENCE in system.tasks else []
+    key = MAIN[VALENCE].key
+    own = [system for system in systems if system.given is None and system.values(key)]
+    for system in sorted(own, key=lambda s: float(np.mean(s.values(key))), reverse=True):
+        found = worst_units(system)
         if not found:
             continue
         section.say(

@@ -282,6 +282,45 @@ def test_each_arm_has_its_own_reference(tmp_path: Path) -> None:
         assert references(task, chosen) == expected
 
 
+def test_what_a_system_is_given_is_no_merit(tmp_path: Path) -> None:
+    """The oracle of a first step is neither tested nor the best, nor has it confusions."""
+    records = []
+    for seed in range(3):
+        for setting in ("two-step-valence-ec", "two-step-ec-valence"):
+            record = a_record(setting, seed, skill=0.6)
+            record["evaluations"] |= a_record(setting, seed, skill=1.0, mode="oracle")[
+                "evaluations"
+            ]
+            records.append(record)
+        records += [a_record("single-valence", seed, skill=0.5, tasks=("valence",))]
+        records += [a_record("single-ec", seed, skill=0.5, tasks=("carriers",))]
+    systems = headline(systems_of(records, tmp_path))
+    given = {system.name: system.given for system in systems}
+    assert given["two-step-valence-ec [oracle] (cnn)"] == "valence"
+    assert given["two-step-ec-valence [oracle] (cnn)"] == "carriers"
+    assert [name for name, task in given.items() if task is None] == [
+        "single-valence (cnn)",
+        "single-ec (cnn)",
+        "two-step-valence-ec (cnn)",
+        "two-step-ec-valence (cnn)",
+    ]
+    tested = {(t.system.name, t.measure.task) for t in comparisons(systems)}
+    assert ("two-step-valence-ec [oracle] (cnn)", "carriers") in tested
+    assert ("two-step-valence-ec [oracle] (cnn)", "valence") not in tested
+    assert ("two-step-ec-valence [oracle] (cnn)", "carriers") not in tested
+    write_report(records, tmp_path, folder=tmp_path)
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    heads, *rows = rows_of(markdown, "Results")
+    cells = {row[0]: dict(zip(heads, row, strict=True)) for row in rows[: len(systems)]}
+    oracle = cells[r"two-step-valence-ec \[oracle\] (cnn)"]
+    assert oracle["valence, macro F1"] == "given"
+    assert oracle["carrier candidates, macro F1"].startswith("1.000")
+    assert cells["two-step-valence-ec (cnn)"]["valence, macro F1"].startswith("**0.")
+    confusions = markdown.split("## Confusions")[1].split("## ")[0]
+    assert "two-step-ec-valence \\[oracle" in confusions
+    assert "two-step-valence-ec \\[oracle" not in confusions
+
+
 def test_the_worst_units_are_quoted_on_demand_only(
     cli: Cli, records: list[Record], tmp_path: Path
 ) -> None:
