@@ -288,9 +288,8 @@ def test_what_a_system_is_given_is_no_merit(tmp_path: Path) -> None:
     for seed in range(3):
         for setting in ("two-step-valence-ec", "two-step-ec-valence"):
             record = a_record(setting, seed, skill=0.6)
-            record["evaluations"] |= a_record(setting, seed, skill=1.0, mode="oracle")[
-                "evaluations"
-            ]
+            other = a_record(setting, seed, skill=1.0, mode="oracle")
+            record["evaluations"] |= other["evaluations"]
             records.append(record)
         records += [a_record("single-valence", seed, skill=0.5, tasks=("valence",))]
         records += [a_record("single-ec", seed, skill=0.5, tasks=("carriers",))]
