@@ -62,7 +62,7 @@ def test_the_plans_of_the_project_can_be_run(
         assert (ROOT / plan.challenge).is_file()
         plan = type(plan)(**{**asdict(plan), "challenge": str(ROOT / plan.challenge)})
     found = jobs_of(plan, ROOT / "corpus" / "narratives.jsonl", tmp_path, configs=CONFIGS)
-    assert len({job.output for job in found}) == len(found) >= 14
+    assert len({job.output for job in found}) == len(found) > 8
     assert len({job.fingerprint for job in found}) == len(found)
 
 

@@ -99,8 +99,8 @@ def test_the_oracle_is_told_gold_and_the_pipeline_itself_never(
     if pipe.asks_valence_first:
         on_gold_units = [unit.label_ for doc in gold for unit in doc.spans[FU_KEY]]
         assert oracle_told[-len(on_gold_units) :] == on_gold_units
-    np.testing.assert_array_equal(said(gold, "noise:0")[0], oracle)
-    assert said(gold, "noise:1")[1] != oracle_told
+    np.testing.assert_array_equal(said(gold, "noise-distribution@0")[0], oracle)
+    assert said(gold, "noise-distribution@1")[1] != oracle_told
 
 
 def test_what_is_given_is_what_is_scored(taught: Language) -> None:
@@ -113,7 +113,7 @@ def test_what_is_given_is_what_is_scored(taught: Language) -> None:
     given = not tagger(taught).asks_valence_first
     assert (oracle["gold_units_ec_exact_f"] == 1.0) == given
     assert given or oracle["gold_units_joint_f"] == own["gold_units_joint_f"]
-    noisy = evaluate(taught, docs, first_step="noise:1")
+    noisy = evaluate(taught, docs, first_step="noise-distribution@1")
     first = "gold_units_ec_exact_f" if given else "valence_macro_f"
     assert noisy[first] is not None
     assert noisy[first] < 0.8

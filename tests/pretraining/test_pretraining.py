@@ -172,7 +172,7 @@ def test_what_is_written_loads_offline_as_standard_classes(
 
 
 def test_a_model_of_narratives_alone_has_a_card(text: Path, tmp_path: Path) -> None:
-    settings = short("tiny-gpt", steps=2, eval_every=2)
+    settings = short("tiny-gpt", steps=3, eval_every=3)
     repeats = dict.fromkeys(settings.text.repeats, 0) | {NARRATIVES: 1}
     alone = replace(settings, text=replace(settings.text, repeats=repeats))
     log = pretrain(alone, text, tmp_path / "model")
