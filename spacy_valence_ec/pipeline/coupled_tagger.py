@@ -20,6 +20,7 @@ from .ec_tagger import DEFAULT_MODEL as CARRIER_MODEL
 from .ec_tagger import WITHOUT as NO_CARRIER
 from .ec_tagger import EmotionCarrierTagger, by_doc, chains_of, gold_tags
 from .head import ClassWeights, Head
+from .score_weights import BOTH
 from .valence_classifier import DEFAULT_MODEL as VALENCE_MODEL
 from .valence_classifier import ValenceClassifier
 
@@ -44,24 +45,7 @@ CARRIER_CLASSES = (NO_CARRIER, EC_LABEL)
         "carrier_class_weights": None,
         "scorer": {"@scorers": "spacy_valence_ec.coupled_scorer.v1"},
     },
-    default_score_weights={
-        "e2e_valence_macro_f": 0.5,
-        **{f"e2e_valence_f_{label}": None for label in VALENCES},
-        "ec_token_f": 0.5,
-        "ec_token_p": None,
-        "ec_token_r": None,
-        "ec_exact_p": None,
-        "ec_exact_r": None,
-        "ec_exact_f": None,
-        "ec_partial_p": None,
-        "ec_partial_r": None,
-        "ec_partial_f": None,
-        "ec_macro_f": None,
-        "ec_positive_f": None,
-        "joint_p": None,
-        "joint_r": None,
-        "joint_f": None,
-    },
+    default_score_weights=BOTH,
 )
 def make_coupled_tagger(
     nlp: Language,

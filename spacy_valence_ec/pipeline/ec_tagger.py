@@ -18,6 +18,7 @@ from .annotations import set_carriers
 from .calibrated import CalibratedHead
 from .condition import gold_carrier_spans, gold_valences, valences_of
 from .head import SAMPLE_SIZE
+from .score_weights import CARRIERS
 
 WITHOUT = "none"  # the class of a unit (a candidate) without a carrier
 
@@ -58,22 +59,7 @@ dropout = 0.0
         "gold_rate": 0.5,
         "scorer": {"@scorers": "spacy_valence_ec.ec_scorer.v1"},
     },
-    default_score_weights={
-        "ec_token_f": 1.0,
-        "ec_token_p": None,
-        "ec_token_r": None,
-        "ec_exact_p": None,
-        "ec_exact_r": None,
-        "ec_exact_f": None,
-        "ec_partial_p": None,
-        "ec_partial_r": None,
-        "ec_partial_f": None,
-        "ec_macro_f": None,
-        "ec_positive_f": None,
-        "joint_p": None,
-        "joint_r": None,
-        "joint_f": None,
-    },
+    default_score_weights=CARRIERS,
 )
 def make_ec_tagger(
     nlp: Language,

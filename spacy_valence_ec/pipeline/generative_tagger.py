@@ -37,6 +37,7 @@ from ..suggesters import content_mask
 from .annotations import set_judgments, set_valences, without_overlap
 from .ec_candidate_classifier import gold_judgments
 from .head import ClassWeights, Head
+from .score_weights import BOTH
 from .units import best_overlap, preset_gold_units, within_units
 
 PREDICTED, GOLD = CONDITIONS = ("predicted", "gold")
@@ -110,25 +111,7 @@ candidate = "\n{candidate}:"
     requires=["doc.spans"],
     assigns=["doc.spans"],
     default_config=Config().from_str(DEFAULTS)["generative_tagger"],
-    default_score_weights={
-        "e2e_valence_macro_f": 0.5,
-        **{f"e2e_valence_f_{label}": None for label in VALENCES},
-        "ec_token_f": 0.5,
-        "ec_token_p": None,
-        "ec_token_r": None,
-        "ec_exact_p": None,
-        "ec_exact_r": None,
-        "ec_exact_f": None,
-        "ec_partial_p": None,
-        "ec_partial_r": None,
-        "ec_partial_f": None,
-        "ec_macro_f": None,
-        "ec_positive_f": None,
-        "joint_p": None,
-        "joint_r": None,
-        "joint_f": None,
-        "invalid_answers": None,
-    },
+    default_score_weights={**BOTH, INVALID_ATTR: None},
 )
 def make_generative_tagger(
     nlp: Language,

@@ -16,6 +16,7 @@ from .annotations import set_valences
 from .calibrated import CalibratedHead
 from .condition import GOLD, Rate, carrier_marks_of, gold_carrier_marks, gold_valences
 from .head import SAMPLE_SIZE, ClassWeights
+from .score_weights import VALENCE
 
 DEFAULT_MODEL = """
 [model]
@@ -53,10 +54,7 @@ depth = 1
         "gold_rate": 0.5,
         "scorer": {"@scorers": "spacy_valence_ec.valence_scorer.v1"},
     },
-    default_score_weights={
-        "e2e_valence_macro_f": 1.0,
-        **{f"e2e_valence_f_{label}": None for label in VALENCES},
-    },
+    default_score_weights=VALENCE,
 )
 def make_valence_classifier(
     nlp: Language,
