@@ -307,6 +307,13 @@ def test_what_a_system_is_given_is_no_merit(tmp_path: Path) -> None:
     assert ("two-step-valence-ec [oracle] (cnn)", "carriers") in tested
     assert ("two-step-valence-ec [oracle] (cnn)", "valence") not in tested
     assert ("two-step-ec-valence [oracle] (cnn)", "carriers") not in tested
+    # Nor is the very same system as the reference, under another name.
+    same = a_record("two-step-valence-ec", 0, skill=0.5)
+    alone = a_record("single-valence", 0, skill=0.5, tasks=("valence",))
+    alone["evaluations"]["predicted"]["predictions"] = same["evaluations"]["predicted"][
+        "predictions"
+    ]
+    assert not comparisons(systems_of([same, alone], tmp_path))
     write_report(records, tmp_path, folder=tmp_path)
     markdown = (tmp_path / "report.md").read_text("utf-8")
     heads, *rows = rows_of(markdown, "Results")
