@@ -13,6 +13,7 @@ from ..errors import Errors, ValenceECError
 from ..evaluation import Evaluation, evaluate_with_examples
 from ..first_step import CONFUSION, ORACLE, PREDICTED, Confusions, Noise, parse_mode
 from ..schema import Narrative
+from .record import CARRIERS, VALENCE
 
 # Settings of two steps, and those of a language model, by how their names begin.
 TWO_STEP = "two-step-"
@@ -29,9 +30,21 @@ def is_two_step(setting: str) -> bool:
     return setting.removeprefix(GENERATIVE).startswith(TWO_STEP)
 
 
+def first_task(setting: str) -> str | None:
+    """The task of the first of two steps; None for a setting without."""
+    if not is_two_step(setting):
+        return None
+    order = setting.removeprefix(GENERATIVE).removeprefix(TWO_STEP)
+    return VALENCE if order.startswith("valence") else CARRIERS
+
+
 def modes_of(setting: str, modes: Sequence[str]) -> tuple[str, ...]:
-    """Those that a setting can be evaluated in: all for two steps, else `predicted` alone."""
-    return tuple(modes) if is_two_step(setting) else (PREDICTED,)
+    """Those that a setting can be evaluated in: all for two steps, else `predicted` alone. Carriers
+    have no labels that could be confused."""
+    first = first_task(setting)
+    if first is None:
+        return (PREDICTED,)
+    return tuple(mode for mode in modes if first == VALENCE or parse_mode(mode).noise != CONFUSION)
 
 
 def evaluate_in_mode(
@@ -46,8 +59,7 @@ def evaluate_in_mode(
     """What `evaluate` gives, and the examples predicted on gold units.
 
     seed: of the noise.
-    confusions: of the real first step on dev, for noise of that shape; where carriers are the first
-        step there is none, and noise has the distribution of the gold ones.
+    confusions: of the real first step on dev, for noise of that shape.
     Raises: ValenceECError V024 for an unknown mode, E004 for one that the pipeline does not have.
     """
     parsed = parse_mode(mode)

@@ -14,7 +14,7 @@ from ..errors import Errors, ValenceECError, listed
 from ..first_step import NOISE, ORACLE, PREDICTED, parse_mode
 from ..schema import NEUTRAL, VALENCES
 from ..temperature import AtTemperature, Fit, Predictions, fit_temperature, tempered
-from .modes import GENERATIVE, TWO_STEP, is_generative
+from .modes import GENERATIVE, first_task, is_generative
 from .plan import CLASSICAL
 from .record import CARRIERS, VALENCE, Record
 from .statistics import (
@@ -139,10 +139,7 @@ class System:
     def given(self) -> str | None:
         """The task of which this mode is given the gold labels, or noisy ones: its scores are no
         merit of the system."""
-        if self.mode == PREDICTED:
-            return None
-        first = self.setting.removeprefix(GENERATIVE).removeprefix(TWO_STEP)
-        return VALENCE if first.startswith("valence") else CARRIERS
+        return None if self.mode == PREDICTED else first_task(self.setting)
 
     @cached_property
     def evaluations(self) -> list[Record]:

@@ -292,7 +292,7 @@ def _pipeline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
     else:
         tasks = tasks_of(nlp)
         shaped = any(parse_mode(mode).noise == CONFUSION for mode in run.modes)
-        confusions = valence_confusions(nlp, parts[DEV]) if shaped and VALENCE in tasks else None
+        confusions = valence_confusions(nlp, parts[DEV]) if shaped else None
         evaluations = {
             mode: _in_mode(nlp, mode, run, tasks, parts, challenge, confusions)
             for mode in run.modes

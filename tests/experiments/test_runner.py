@@ -191,7 +191,9 @@ def test_only_two_steps_have_modes() -> None:
     modes = ["predicted", "oracle", "noise-confusion@0.3"]
     assert modes_of("joint", modes) == ("predicted",)
     assert modes_of("generative-joint", modes) == ("predicted",)
-    assert modes_of("two-step-ec-valence", modes) == tuple(modes)
+    assert modes_of("two-step-valence-ec", modes) == tuple(modes)
+    # Carriers have no labels to confuse.
+    assert modes_of("two-step-ec-valence", modes) == ("predicted", "oracle")
     assert modes_of("generative-two-step-valence-ec", modes) == tuple(modes)
     for mode, code in (("oracle", "E004"), ("noise-confusion@2", "V024"), ("gold", "V024")):
         with pytest.raises(ValenceECError, match=code):
