@@ -1,6 +1,6 @@
 """Fitting the temperatures of a pipeline on annotated narratives, and keeping them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ from .errors import Errors, ValenceECError
 from .evaluation import SEGMENTER_FACTORY, annotated_docs, with_gold_units
 from .files import atomic_write
 from .pipeline.calibrated import TEMPERATURE, CalibratedHead
-from .pipeline.condition import gold_carrier_marks, gold_valences
+from .pipeline.condition import gold_carrier_marks, gold_carrier_spans, gold_valences
+from .pipeline.ec_tagger import EmotionCarrierTagger
 from .pipeline.valence_classifier import ValenceClassifier
 from .schema import EC_KEY, SCORES_ATTR, Narrative
 from .temperature import AtTemperature, Fit, Predictions, fit_temperature
@@ -48,9 +49,9 @@ def calibrate(
     held_out: narratives to measure on; None to measure on `data`. Nothing is chosen by them.
     batch_size: Docs a batch; the pipeline's own when None.
 
-    The valence is fitted to the gold labels of the units; carriers to whether each predicted one
-    overlaps a gold one, as the report of experiments counts: an `ec_tagger` over tokens gives the
-    probability of the very edges, which no temperature makes one of an overlap.
+    The valence is fitted to the gold labels of the units; each predicted carrier to what its score
+    is the probability of: that these very tokens are one (`ec_tagger` over tokens), or that the
+    candidate overlaps one.
 
     Raises: ValenceECError M001 when nothing is annotated, M020 when there is nothing to fit.
     """
@@ -124,8 +125,8 @@ def _of_valence(head: CalibratedHead, examples: Sequence[Example]) -> AtTemperat
     known = gold >= 0
 
     def at(temperature: float) -> Predictions:
-        probabilities = head.at_temperature(raw, temperature)
-        return Predictions.of_classes(probabilities[known], gold[known])
+        predicted, probabilities = head.at_temperature(raw, temperature)
+        return Predictions.of_classes(probabilities[known], predicted[known], gold[known])
 
     return at
 
@@ -133,11 +134,14 @@ def _of_valence(head: CalibratedHead, examples: Sequence[Example]) -> AtTemperat
 def _of_carriers(head: CalibratedHead, examples: Sequence[Example]) -> AtTemperature:
     examples = [example for example in examples if EC_KEY in example.reference.spans]
     docs = [example.predicted for example in examples]
+    if not docs:
+        return lambda temperature: Predictions.joined([])
     raw = head.raw_scores(docs)
     head.set_annotations(docs, head.at_temperature(raw, 1.0))
     hits = [
-        bool(gold_carrier_marks(example)[carrier.start : carrier.end].any())
+        is_right(carrier.start, carrier.end)
         for example in examples
+        for is_right in [_judge(head, example)]
         for carrier in example.predicted.spans[EC_KEY]
     ]
 
@@ -147,3 +151,12 @@ def _of_carriers(head: CalibratedHead, examples: Sequence[Example]) -> AtTempera
         return Predictions.of_events(np.concatenate([np.zeros(0), *scores]), np.asarray(hits))
 
     return at
+
+
+def _judge(head: CalibratedHead, example: Example) -> Callable[[int, int], bool]:
+    """Whether a predicted carrier is what its score is the probability of."""
+    if isinstance(head, EmotionCarrierTagger):
+        gold = set(gold_carrier_spans(example))
+        return lambda start, end: (start, end) in gold
+    marks = gold_carrier_marks(example)
+    return lambda start, end: bool(marks[start:end].any())

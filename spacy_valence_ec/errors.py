@@ -115,7 +115,8 @@ class Errors:
     V030 = "[V030] {name}: a temperature must be a positive, finite number. Got: {value}"
     V031 = (
         "[V031] The pipeline has no component '{factory}'{named}: nothing whose decisions could be "
-        "explained. Name a pipeline of a setting with valence, such as 'joint'."
+        "explained. Name a pipeline of a setting with valence as a component of its own, such as "
+        "'joint'; a 'coupled_tagger' or 'generative_tagger' cannot be explained."
     )
     V032 = (
         "[V032] {name}: its network cannot be explained: {why}. Known are 'spacy.Tok2Vec', "

@@ -60,11 +60,14 @@ class Predictions:
     truth: np.ndarray
 
     @classmethod
-    def of_classes(cls, probabilities: np.ndarray, gold: np.ndarray) -> "Predictions":
-        """The most probable class of each row of `probabilities`, (n, k); `gold` is int (n,)."""
+    def of_classes(
+        cls, probabilities: np.ndarray, predicted: np.ndarray, gold: np.ndarray
+    ) -> "Predictions":
+        """Of each row of `probabilities`, (n, k), the class that was predicted, which need not be
+        the most probable one; `predicted` and `gold` are int (n,)."""
         p = np.asarray(probabilities, dtype=float)
         rows = np.arange(len(p))
-        return cls(p.max(axis=1, initial=0.0), p.argmax(axis=1) == gold, p[rows, gold])
+        return cls(p[rows, predicted], predicted == gold, p[rows, gold])
 
     @classmethod
     def of_events(cls, probabilities: np.ndarray, happened: np.ndarray) -> "Predictions":
@@ -112,8 +115,8 @@ class Fit:
 def fit_temperature(at: AtTemperature) -> Fit:
     """The temperature of least negative log-likelihood, from 1/20 to 20.
 
-    It is left at 1 for fewer than `LEAST` predictions, and where all are right or all wrong: then
-    the best one would be at the end of the range, however wide that is.
+    It is left at 1 for fewer than `LEAST` predictions, and where the best one is at the end of the
+    range: all are right, or none, or the scores say nothing about it.
     """
     plain = at(1.0)
     n = len(plain)
@@ -129,7 +132,9 @@ def fit_temperature(at: AtTemperature) -> Fit:
 
     # A tempered chain need not have a single minimum: look around before going down.
     best = int(np.argmin([loss(x) for x in _GRID]))
-    bounds = (_GRID[max(best - 1, 0)], _GRID[min(best + 1, len(_GRID) - 1)])
+    if best in (0, len(_GRID) - 1):
+        return Fit(1.0, n, "the best is at the end of the range")
+    bounds = (_GRID[best - 1], _GRID[best + 1])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
     return Fit(float(np.exp(found.x)), n)
 

@@ -181,15 +181,18 @@ def test_the_command_calibrates_in_place(
     set_temperatures(plain, 1.0, 1.0)
     gold = [annotate(nlp, narrative) for narrative in NARRATIVES for _ in range(4)]
     for item in calibrate(plain, gold):
-        (row,) = (line for line in out.splitlines() if item.name in line)
+        row = next(line for line in out.splitlines() if item.name in line)
         cells = [cell.strip() for cell in row.strip("│ ").split("│")]
         assert heads(nlp)[item.name].temperature == pytest.approx(item.fit.temperature)
         errors = item.before.calibration_error, item.after.calibration_error
         losses = item.before.negative_log_likelihood, item.after.negative_log_likelihood
         assert losses[0] is not None
         assert losses[1] is not None
-        assert losses[0] > losses[1] + 0.01
-        if item.name == "valence_classifier":
+        if item.name == "ec_tagger":  # too few right for a temperature
+            assert item.fit.temperature == 1.0
+            assert f"ec_tagger: left at 1: {item.fit.kept}\n" in out
+        else:
+            assert losses[0] > losses[1] + 0.01
             assert item.fit.temperature > 1.5
             assert errors[0] is not None
             assert errors[1] is not None
@@ -210,13 +213,31 @@ def test_predictions_are_those_of_gold_units(saved: tuple[Path, Path]) -> None:
     n_hits, n = int(carriers.before.right.sum()), len(carriers.before)
     assert 0 < n_hits < n
     examples = evaluate_with_examples(nlp, gold, "predicted", None, None)[1]
-    assert score_carriers(examples)["ec_partial_p"] == pytest.approx(n_hits / n)
+    assert score_carriers(examples)["ec_exact_p"] == pytest.approx(n_hits / n)
     right = sum(
         a.label_ == b.label_
         for eg in examples
         for a, b in zip(eg.predicted.spans["fu"], eg.reference.spans["fu"], strict=True)
     )
     assert int(valence.before.right.sum()) == right
+
+
+def test_without_annotated_carriers_there_is_nothing_to_fit_them_to() -> None:
+    for name in HEADS:
+        nlp = random_nlp(name)
+        gold = [annotate(nlp, narrative) for narrative in NARRATIVES for _ in range(4)]
+        for doc in gold:
+            del doc.spans["ec"]
+        _, carriers = calibrate(nlp, gold)
+        assert (carriers.fit.n, carriers.fit.temperature, len(carriers.before)) == (0, 1.0, 0)
+
+
+def test_no_label_changes_by_a_hair() -> None:
+    """Logits that differ by less than float32 can tell of their probabilities."""
+    pipe: Any = initialized(make_nlp("valence_classifier")).get_pipe("valence_classifier")
+    raw = np.asarray([[1.0, np.nextafter(np.float32(1.0), np.float32(2.0)), -3.0]], dtype="float32")
+    for temperature in (1.0, 5.0, 20.0):
+        assert pipe.at_temperature(raw, temperature)[0].tolist() == [1]
 
 
 def test_too_little_leaves_it_at_one(cli: Cli, saved: tuple[Path, Path], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from spacy.ml.models.tok2vec import build_Tok2Vec_model
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_model_from_config
-from thinc.api import Linear, Model, chain, reduce_mean, set_dropout_rate, with_array
+from thinc.api import Linear, Model, Shim, chain, reduce_mean, set_dropout_rate, with_array
 
 from spacy_valence_ec.errors import ValenceECError
 from spacy_valence_ec.explanation import Explainer, UnitAttribution, carrier_overlap
@@ -67,7 +67,7 @@ def assert_complete(nlp: Language, name: str, docs: list[Doc], *, within: float)
             continue
         nlp.get_pipe("tok2vec").set_annotations([doc], nlp.get_pipe("tok2vec").predict([doc]))
         logits = np.asarray([[given.logit for given in unit] for unit in units])
-        np.testing.assert_allclose(softmax(logits), head.predict([doc]), atol=1e-5)
+        np.testing.assert_allclose(softmax(logits), head.predict([doc])[1], atol=1e-5)
         for i, unit in enumerate(units):
             assert {given.predicted for given in unit} == {VALENCES[int(logits[i].argmax())]}
             span = doc.spans[FU_KEY][i]
@@ -192,11 +192,13 @@ def test_the_pipeline_stays_as_it_is() -> None:
     nlp.update(examples, sgd=False, drop=0.3)  # gradients that wait for their step, and dropout
     text = NARRATIVES[0][0]
     before, doc = state(nlp), nlp(text)
+    words = len(nlp.vocab.strings)
     scores = doc.spans[FU_KEY].attrs["scores"]
     spans, tensor = annotation(doc), doc.tensor.copy()
     explained = Explainer(nlp).explain(doc)
     assert any(given.scores.any() for given in explained)
     assert state(nlp) == before
+    assert len(nlp.vocab.strings) == words
     assert annotation(doc) == spans
     np.testing.assert_array_equal(doc.tensor, tensor)
     np.testing.assert_array_equal(nlp(text).spans[FU_KEY].attrs["scores"], scores)
@@ -251,6 +253,11 @@ def test_what_cannot_be_explained_is_refused() -> None:
     alone.remove_pipe("tok2vec")
     with pytest.raises(ValenceECError, match=r"V032.*tok2vec-listener"):
         Explainer(alone)
+    of_torch = make_nlp("valence_classifier")
+    encoder: Any = of_torch.get_pipe("tok2vec")
+    encoder.model.layers[0].shims.append(Shim(None))
+    with pytest.raises(ValenceECError, match=r"V032.*another library"):
+        Explainer(of_torch)
     nlp, _ = linear_pipeline()
     model: Any = nlp.get_pipe("valence_classifier").model  # type: ignore[attr-defined]
     model.set_ref("wide", model.layers[0])

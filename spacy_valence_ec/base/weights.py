@@ -80,7 +80,7 @@ def make_base_weights(
                     initialize_tagger(pipe, nlp, in_base, folder)
                 model = parts[part] if part in parts else pipe.model  # type: ignore[attr-defined]
                 if not load_weights(model, in_base, folder):
-                    differing.append(name)
+                    differing.append(name if part == name else f"{name} ({part})")
         if differing:
             message = Warnings.W004.format(names=", ".join(differing))
             warnings.warn(message, ValenceECWarning, stacklevel=2)

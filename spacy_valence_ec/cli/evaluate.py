@@ -138,6 +138,9 @@ def evaluate(
             f"'{NOISE}-{CONFUSION}@RATE' and --confusions-on go together: give both, or neither."
         )
 
+    if confusions_on is not None and confusions_on.resolve() == data.resolve():
+        raise typer.BadParameter("--confusions-on must not be the file that is evaluated on.")
+
     def evaluated() -> "Evaluation | dict[str, Evaluation]":
         return _evaluate(model, data, by, first_step, seed, confusions_on, skip_invalid, batch_size)
 

@@ -174,8 +174,10 @@ def fit_crf(train: Sequence[Doc], dev: Sequence[Doc], lexicon: Path | None) -> B
         what = f"fits the baseline '{CRF}'"
         raise ValenceECError(Errors.E010.format(name="python-crfsuite", what=what)) from error
 
-    path = lexicon or asset_path(LEXICON_ASSET)
-    entries = parse_lexicon(read_lexicon_text(path), path)
+    # The one of the package says nothing of other languages.
+    own = asset_path(LEXICON_ASSET) if {doc.lang_ for doc in train} == {"it"} else None
+    path = lexicon or own
+    entries = parse_lexicon(read_lexicon_text(path), path) if path else PolarityLexicon([])
     sequences = [
         (crf_features(unit, entries), _tags(unit)) for d in train for unit in d.spans[FU_KEY]
     ]

@@ -294,8 +294,7 @@ def _both_arms(systems: Sequence[System]) -> Section:
         "Every setting that was run in both arms, on the same narratives: how good, mean and "
         "standard deviation over runs, and the difference of the means, generative minus "
         "discriminative; then how expensive, means over runs, and the ratio, generative over "
-        "discriminative. With the oracle, what the first step gives is the gold data, and its "
-        "score is bound to be high."
+        "discriminative."
     )
     measures = [m for m in MEASURES if any(s.values(m.key) for pair in pairs for s in pair)]
     scores: list[list[str | Cell]] = []
@@ -303,7 +302,12 @@ def _both_arms(systems: Sequence[System]) -> Section:
     for one, other in pairs:
         names = [one.name, other.name, "difference"]
         columns = [[s.values(measure.key) for s in (one, other)] for measure in measures]
-        cells = [(*map(_spread, values), _difference(*values)) for values in columns]
+        cells = [
+            (GIVEN, GIVEN, DASH)
+            if one.given == measure.task and all(values)
+            else (*map(_spread, values), _difference(*values))
+            for measure, values in zip(measures, columns, strict=True)
+        ]
         scores += [list(row) for row in zip(names, *cells, strict=True)]
         if one.mode == PREDICTED:
             both = [_costs_of(one), _costs_of(other)]

@@ -24,7 +24,7 @@ from ..schema import Narrative
 from .baselines import FITS
 from .overrides import apply_overrides, paths_of, problem_of
 from .parts import parts_of
-from .plan import Plan, Run, fingerprint
+from .plan import LEXICON, Plan, Run, fingerprint
 from .record import FORMAT, read_record
 from .stock import STOCK
 from .worker import Job, composed
@@ -35,6 +35,8 @@ PICKLED_WEIGHTS = "pytorch_model.bin"  # as older models of the hub have them
 WORK = ".work-*"  # what a killed run leaves behind
 PLAN = "[plan]"  # where a person is to look
 SHOWN = 10  # bad lines of a file
+# What a run sets in its config, for no override.
+OWN = ("paths", "system.seed", "training.seed", "nlp.lang")
 
 
 def jobs_of(
@@ -48,6 +50,7 @@ def jobs_of(
     be made or share a narrator.
     """
     _check_names(plan, configs)
+    _check_lexicon(plan)
     narratives = _narratives(data)
     files = {"data": sha256(data)}
     for name in ("challenge", "lexicon"):
@@ -69,11 +72,15 @@ def jobs_of(
     jobs = []
     hashes: dict[str | None, dict[str, str]] = {}
     for run in plan.runs():
-        config = None
+        config: str | None = None
         weights: dict[str, str] = {}
         if run.setting not in FITS:
             composition = composed(run, plan, configs, gpu)
-            config = composition.to_str()
+            steps = [composition.to_str()]
+            if first := first_setting(run.setting, configs=configs):
+                step = composed(replace(run, setting=first), plan, configs, gpu)
+                steps.append(step.to_str())
+            config = "".join(steps)
             model = composition["backbone"].get("name")
             if model not in hashes:
                 hashes[model] = _weights(model)
@@ -123,6 +130,13 @@ def _check_names(plan: Plan, configs: Path) -> None:
         raise ValenceECError(Errors.E002.format(path=PLAN, why=why)) from error
 
 
+def _check_lexicon(plan: Plan) -> None:
+    """Raises: ValenceECError E002 for the Italian lexicon as a baseline of another language."""
+    if plan.lang != "it" and LEXICON in plan.baselines and plan.lexicon is None:
+        why = f"the baseline '{LEXICON}' needs a file: that of the package is Italian"
+        raise ValenceECError(Errors.E002.format(path=f"{PLAN}: 'lexicon'", why=why))
+
+
 def _check_configs(plan: Plan, configs: Path, gpu: int) -> None:
     """Compose each setting, and its first step, on each backbone, and look whether it can be
     trained.
@@ -130,6 +144,10 @@ def _check_configs(plan: Plan, configs: Path, gpu: int) -> None:
     Raises: ValenceECError as `compose_config`, and E002 for an override that no config has, or for
     a config that cannot be.
     """
+    for path in plan.overrides:
+        if path.startswith(OWN):
+            own = f"the plan sets '{path}' itself, for each run"
+            raise ValenceECError(Errors.E002.format(path=f"{PLAN}: 'overrides'", why=own))
     plain = replace(plan, overrides={})
     used: set[str] = set()
     paths: set[str] = set()

@@ -213,7 +213,7 @@ class NoiseCurve:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class SystemCalibration:
     """How sure the runs of a system are of what they predict on the test part: all of them
     together, as they are and, with a temperature that was fitted for each run on its dev part
     (`fits`), after. Without predictions on dev there is none."""
@@ -471,7 +471,7 @@ def worst_units(system: System, most: int = 20) -> list[WorstUnit]:
     return sorted(found, key=lambda unit: (unit.score, unit.id, unit.start))[:most]
 
 
-def calibration(system: System, task: str) -> Calibration | None:
+def calibration(system: System, task: str) -> SystemCalibration | None:
     """Of the valence of gold units, or of predicted carriers, which are right when they overlap a
     gold one. A run evaluated in another mode has the temperature of its mode "predicted".
 
@@ -482,21 +482,24 @@ def calibration(system: System, task: str) -> Calibration | None:
         return None
     dev = [run["evaluations"].get(PREDICTED, {}).get("dev_predictions") for run in system.runs]
     if None in dev:
-        return Calibration(before, [], None)
+        return SystemCalibration(before, [], None)
     fits = [fit_temperature(_at_temperature(predictions, task)) for predictions in dev]
     after = [at(fit.temperature) for at, fit in zip(test, fits, strict=True)]
-    return Calibration(before, fits, Predictions.joined(after))
+    return SystemCalibration(before, fits, Predictions.joined(after))
 
 
 def _at_temperature(predictions: Sequence[Record], task: str) -> AtTemperature:
-    """From the probabilities of a record: for the valence those of dividing the logits, for a
-    carrier with the logit of its probability divided."""
+    """From the probabilities of a record: for the valence their powers, normalized, for a carrier
+    with the logit of its probability divided."""
     if task == VALENCE:
         judged = [p for p in predictions if p["scores"] is not None]
         probabilities = np.asarray([row for p in judged for row in p["scores"]])
         probabilities = probabilities.reshape(-1, len(VALENCES))
-        gold = np.asarray([VALENCES.index(label) for p in judged for label in p["gold"]], dtype=int)
-        return lambda t: Predictions.of_classes(_tempered(probabilities, t), gold)
+        predicted, gold = (
+            np.asarray([VALENCES.index(label) for p in judged for label in p[side]], dtype=int)
+            for side in ("predicted", "gold")
+        )
+        return lambda t: Predictions.of_classes(_tempered(probabilities, t), predicted, gold)
     pairs = [pair for p in predictions for pair in p["carrier_scores"] or ()]
     p, hits = np.asarray(pairs, dtype=float).reshape(-1, 2).T
     carrier_or_not = np.stack([p, 1.0 - p], axis=1)

@@ -256,6 +256,19 @@ def _without_italian(config: Config, lang: str) -> None:
     frozen = config["training"].get("frozen_components", [])
     config["training"]["frozen_components"] = [name for name in frozen if name not in italian]
     config["initialize"].update(before_init=None, after_init=None)
+    for component in config["components"].values():
+        _without_lexicon(component)
+
+
+def _without_lexicon(section: Any) -> None:
+    """Take what the Italian lexicon says of tokens out of what the linear part reads."""
+    if not isinstance(section, dict):
+        return
+    features = section.get("features")
+    if str(section.get("@architectures")).startswith("spacy_valence_ec.UnitNgrams.") and features:
+        section["features"] = features if features.get("lexicon") else None
+    for value in section.values():
+        _without_lexicon(value)
 
 
 def _pipeline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
@@ -277,6 +290,7 @@ def _pipeline(job: Job, parts: Parts, challenge: Sequence[Narrative]) -> Record:
         parameters = 0
         if first:
             step = composed(replace(run, setting=first), job.plan, Path(job.configs), job.gpu)
+            config_hash = sha256((step.to_str() + config.to_str()).encode()).hexdigest()
             step["paths"].update({part: config["paths"][part] for part in (TRAIN, DEV)})
             trained = _trained(step, folder / "first", job.gpu)
             parameters = count_parameters(trained)

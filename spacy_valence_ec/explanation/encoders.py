@@ -64,8 +64,10 @@ class CutTok2Vec:
         self.ops = self.embeds[0].ops
         self.neutral: Any = 0.0
         if vocab is not None:
-            docs = [Doc(vocab, words=[word]) for word in sorted(CLOSED_CLASS)]
-            rows = [self.ops.xp.vstack(embed.predict(docs)) for embed in self.embeds]
+            # The words stay no longer than they are needed.
+            with vocab.memory_zone():
+                docs = [Doc(vocab, words=[word]) for word in sorted(CLOSED_CLASS)]
+                rows = [self.ops.xp.vstack(embed.predict(docs)) for embed in self.embeds]
             self.neutral = self.ops.xp.hstack(rows).mean(axis=0)
 
     def embed(self, doc: Doc) -> Embedded:
@@ -126,6 +128,9 @@ def cut_encoder(nlp: Language, head: Head, *, from_zero: bool) -> CutEncoder:
     """
     steps = list(_steps(head.model.get_ref("tok2vec"), nlp))
     if len(steps) == 1 and (parts := _tok2vec_parts(steps[0])):
+        if any(node.shims for node in steps[0].walk()):
+            why = "a part of its encoder is of another library than thinc"
+            raise ValenceECError(Errors.V032.format(name=head.name, why=why))
         return CutTok2Vec(parts, None if from_zero else nlp.vocab)
     from .transformers import cut_transformer  # loads torch
 

@@ -17,7 +17,7 @@ import numpy as np
 from ..schema import NEUTRAL, VALENCES
 from .bio import Chains
 
-WITHOUT, WITH = range(2)
+ABSENT, PRESENT = range(2)
 
 # Where a factor is impossible; finite, so that no difference of two of them is undefined.
 _IMPOSSIBLE = -1e30
@@ -41,7 +41,7 @@ class Coupled:
         presence = np.stack([chains.log_without, chains.log_with], axis=1)
         scores = logits[:, :, None].astype("float64") + presence[:, None, :] + factor
         if exclusive:
-            scores[:, VALENCES.index(NEUTRAL), WITH] = _IMPOSSIBLE
+            scores[:, VALENCES.index(NEUTRAL), PRESENT] = _IMPOSSIBLE
         log_z = np.logaddexp.reduce(scores.reshape(-1, 6), axis=1)
         return cls(scores - log_z[:, None, None])
 

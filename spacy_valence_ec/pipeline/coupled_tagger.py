@@ -12,20 +12,20 @@ from thinc.types import Floats2d
 
 from ..errors import Errors, ValenceECError
 from ..models.bio import Chains, O, spans_of_tags
-from ..models.coupling import WITH, WITHOUT, Coupled
+from ..models.coupling import ABSENT, PRESENT, Coupled
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL, VALENCES
 from .annotations import set_carriers, set_valences
 from .condition import gold_valences
 from .ec_tagger import DEFAULT_MODEL as CARRIER_MODEL
-from .ec_tagger import WITHOUT as NO_CARRIER
-from .ec_tagger import EmotionCarrierTagger, by_doc, chains_of, gold_tags
+from .ec_tagger import WITHOUT, EmotionCarrierTagger, by_doc, chains_of, gold_tags
 from .head import ClassWeights, Head
 from .score_weights import BOTH
 from .valence_classifier import DEFAULT_MODEL as VALENCE_MODEL
 from .valence_classifier import ValenceClassifier
 
-PARTS = ("valence", "carriers")
-CARRIER_CLASSES = (NO_CARRIER, EC_LABEL)
+# The networks of the two tasks, by the references of the model, and their names.
+PARTS = {"valence": "valence_classifier", "carriers": "carrier_tagger"}
+CARRIER_CLASSES = (WITHOUT, EC_LABEL)
 
 
 @Language.factory(
@@ -70,8 +70,8 @@ def make_coupled_tagger(
 
     Raises: ValenceECError V009 for a model that is not of this component, or has a condition.
     """
-    parts = [model.maybe_get_ref(part) for part in PARTS]
-    if any(part is None or part.maybe_get_ref("condition") is not None for part in parts):
+    parts = [(model.maybe_get_ref(ref), kind) for ref, kind in PARTS.items()]
+    if any(p is None or p.name != kind or p.maybe_get_ref("condition") for p, kind in parts):
         why = (
             "Use spacy_valence_ec.CoupledTagger.v1 over ValenceClassifier.v1 and CarrierTagger.v1, "
             "both without a condition: each of the two tasks sees the other one here."
@@ -158,7 +158,7 @@ class CoupledTagger(Head):
         probabilities = chains.span_probabilities(carriers)
         if self.coupled:
             # As the chain alone has it, times how much more probable the coupling makes a carrier.
-            ratio = np.exp(coupled.log_presence[:, WITH] - (chains.log_with - chains.log_z))
+            ratio = np.exp(coupled.log_presence[:, PRESENT] - (chains.log_with - chains.log_z))
             units = np.searchsorted(chains.spans[:, 0], [start for start, _ in carriers], "right")
             probabilities = np.minimum(1.0, probabilities * ratio[units - 1])
         ends = np.cumsum([len(doc.spans[FU_KEY]) for doc in docs])[:-1]
@@ -199,7 +199,7 @@ class CoupledTagger(Head):
 
         weights, total = _weights(self.class_weight_array(CARRIER_CLASSES), gold.presence)
         weights *= self.carrier_loss_weight / total
-        holds = gold.presence == WITH
+        holds = gold.presence == PRESENT
         log_p = coupled.log_presence[n, gold.presence]
         log_p[holds] += (chains.log_weights(gold.tags) - chains.log_with)[holds]
         loss -= float((weights * log_p).sum())
@@ -249,7 +249,7 @@ class CoupledTagger(Head):
 
 @dataclass(frozen=True)
 class _Gold:
-    """Of each unit the index of its valence and whether it holds a carrier (`WITHOUT`, `WITH`),
+    """Of each unit the index of its valence and whether it holds a carrier (`ABSENT`, `PRESENT`),
     int (n_units,), -1 where unknown; of each token its tag."""
 
     valence: np.ndarray
@@ -262,7 +262,7 @@ class _Gold:
         tags = np.concatenate([none, *map(gold_tags, examples)])
         valence = np.concatenate([none, *map(gold_valences, examples)])
         holds = [bool((tags[start:end] != O).any()) for start, end in chains.spans]
-        presence = np.where(np.asarray(holds, dtype=bool), WITH, WITHOUT)
+        presence = np.where(np.asarray(holds, dtype=bool), PRESENT, ABSENT)
         known = [
             EC_KEY in example.reference.spans
             for example in examples
@@ -270,7 +270,7 @@ class _Gold:
         ]
         presence[~np.asarray(known, dtype=bool)] = -1
         if exclusive:
-            presence[(valence == VALENCES.index(NEUTRAL)) & (presence == WITH)] = -1
+            presence[(valence == VALENCES.index(NEUTRAL)) & (presence == PRESENT)] = -1
         return cls(valence, presence, tags)
 
 
@@ -293,7 +293,7 @@ def _emission_gradient(
     inside = [np.arange(start, end) for start, end in chains.spans]
     rows = np.concatenate([np.zeros(0, dtype=int), *inside])
     unit = np.repeat(np.arange(len(chains.spans)), chains.lengths)
-    gradient[rows] = (d_presence[:, WITH] + with_carrier)[unit, None] * expected[rows]
-    gradient[rows, O] += d_presence[unit, WITHOUT]
+    gradient[rows] = (d_presence[:, PRESENT] + with_carrier)[unit, None] * expected[rows]
+    gradient[rows, O] += d_presence[unit, ABSENT]
     gradient[rows, tags[rows]] -= with_carrier[unit]
     return gradient

@@ -147,17 +147,18 @@ class ValenceClassifier(CalibratedHead):
         self.require_vectors(docs)
         return self.to_cpu(self.model.predict(inputs))
 
-    def at_temperature(self, raw: np.ndarray, temperature: float) -> np.ndarray:
-        """P(label) of each unit, float32 (n_units, 3)."""
-        return np.asarray(softmax(raw / temperature, axis=1), dtype="float32")
+    def at_temperature(self, raw: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+        """Of each unit the index of the most probable label, int (n_units,), which is that of the
+        logits, and P(label), float32 (n_units, 3)."""
+        return raw.argmax(axis=1), softmax(raw / temperature, axis=1).astype("float32")
 
-    def set_annotations(self, docs: Iterable[Doc], scores: np.ndarray) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: tuple[np.ndarray, np.ndarray]) -> None:
         first = 0
         for doc in docs:
-            n_units = len(doc.spans[FU_KEY])
-            rows = scores[first : first + n_units]
-            first += n_units
-            set_valences(doc, (self.labels[i] for i in rows.argmax(axis=1)), rows)
+            last = first + len(doc.spans[FU_KEY])
+            labels, rows = (array[first:last] for array in scores)
+            set_valences(doc, (self.labels[i] for i in labels), rows)
+            first = last
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
         """Cross-entropy with the smoothed target, the weighted mean over the units that have a gold

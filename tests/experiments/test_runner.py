@@ -17,6 +17,7 @@ from sklearn.metrics import f1_score
 from small_project import some_narratives
 from small_runs import SMALL
 from spacy.tokens import Doc
+from spacy.util import dot_to_object
 from tiny_gpt import make_generative, save_geppetto_like
 from transformers import AutoModelForCausalLM
 
@@ -34,11 +35,11 @@ from spacy_valence_ec.experiments.baselines import (
 from spacy_valence_ec.experiments.modes import evaluate_in_mode, modes_of
 from spacy_valence_ec.experiments.overrides import problem_of
 from spacy_valence_ec.experiments.parts import check_parts, parts_of
-from spacy_valence_ec.experiments.plan import FOLDER, read_plan
+from spacy_valence_ec.experiments.plan import FOLDER, Plan, Run, read_plan
 from spacy_valence_ec.experiments.record import FORMAT, Record, read_record
 from spacy_valence_ec.experiments.runner import is_finished, jobs_of, run_plan
 from spacy_valence_ec.experiments.stock import STOCK
-from spacy_valence_ec.experiments.worker import Job, run_job, tasks_of
+from spacy_valence_ec.experiments.worker import Job, composed, run_job, tasks_of
 from spacy_valence_ec.lexicon import parse_lexicon
 from spacy_valence_ec.metrics import label_f_scores, macro
 from spacy_valence_ec.schema import VALENCES, Narrative, Unit
@@ -105,6 +106,9 @@ BAD = [
     ({"settings": ["joint"], "causal_backbones": ["geppetto"]}, "no setting is generative"),
     ({"settings": ["generative-joint"], "causal_backbones": ["embedded"]}, "C007"),
     ({"settings": ["generative-another"], "causal_backbones": ["embedded"]}, "C001"),
+    ({"settings": ["joint"], "overrides": {"system.seed": 5}}, r"E002.*'system\.seed' itself"),
+    ({"settings": ["joint"], "overrides": {"paths.train": "x"}}, r"E002.*'paths\.train' itself"),
+    ({"baselines": ["lexicon"], "lang": "en"}, r"E002.*'lexicon' needs a file"),
     ({"settings": ["joint"], "overrides": {"training.typo.x": 1}}, r"E002.*training\.typo\.x"),
     (
         {"settings": ["joint"], "overrides": {"training.drpout": 0.1}},
@@ -282,6 +286,25 @@ def test_a_killed_plan_goes_on_where_it_was(
     assert (first.stat().st_mtime_ns, first.read_bytes()) == before
     assert not list(runs.glob(".work*"))
     read_record(runs / "lexicon_seed0.json")
+
+
+def test_a_record_knows_its_first_step(corpus: Path, plan_file: PlanFile, tmp_path: Path) -> None:
+    """What only the first of two steps is changed by makes the record another one."""
+    marks = []
+    for changed in ({}, {"components.valence_classifier.loss_weight": 0.5}):
+        plan = plan_file(settings=["two-step-valence-ec"], overrides=changed)
+        marks.append(jobs(plan, corpus, tmp_path)[0].fingerprint)
+    assert len(set(marks)) == 2
+
+
+def test_another_language_reads_no_italian_lexicon() -> None:
+    plan = Plan(settings=["joint"], baselines=[], backbones=["cnn"], seeds=[0], lang="en")
+    for setting, path in (
+        ("joint", "components.valence_classifier.model.wide"),
+        ("joint-coupled", "components.coupled_tagger.model.valence.wide"),
+    ):
+        config = composed(Run(setting, "cnn", 0, None, 1.0, ("predicted",)), plan, CONFIGS)
+        assert dot_to_object(config, path)["features"] is None
 
 
 def test_another_plan_puts_the_old_record_aside(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_valence_ec.models.bio import B, Chains, I, O
-from spacy_valence_ec.models.coupling import WITH, Coupled
+from spacy_valence_ec.models.coupling import PRESENT, Coupled
 from spacy_valence_ec.schema import VALENCES
 
 NEUTRAL = VALENCES.index("neutral")
@@ -106,4 +106,4 @@ def test_certainty_has_no_nan() -> None:
         coupled = Coupled.of(np.zeros((1, 3)), chains, np.zeros((3, 2)))
         assert np.isfinite(coupled.log_presence).all()
         assert np.isfinite(chains.marginals_with()).all()
-        assert (np.exp(coupled.log_presence[0, WITH]) > 0.5) == (emission > 0)
+        assert (np.exp(coupled.log_presence[0, PRESENT]) > 0.5) == (emission > 0)

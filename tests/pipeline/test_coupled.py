@@ -230,11 +230,21 @@ def test_each_task_is_taught_by_the_other() -> None:
         del example.reference.spans["ec"]
         return [example]
 
+    def without_valence(nlp: Language) -> list[Example]:
+        (example,) = examples_of(nlp, NARRATIVES[1:2])
+        gold = example.reference
+        gold.spans["fu"] = [Span(gold, unit.start, unit.end) for unit in gold.spans["fu"]]
+        return [example]
+
     for coupled in (True, False):
         pipe, examples, scores = with_scores(without_carriers, coupled=coupled)
         _, (d_logits, d_emissions, _) = pipe.get_loss(examples, scores)
         assert np.abs(d_logits).max() > 1e-3
         assert bool(np.abs(d_emissions[0]).max() > 1e-6) == coupled
+        pipe, examples, scores = with_scores(without_valence, coupled=coupled)
+        _, (d_logits, d_emissions, _) = pipe.get_loss(examples, scores)
+        assert np.abs(d_emissions[0]).max() > 1e-3
+        assert bool(np.abs(d_logits).max() > 1e-6) == coupled
 
 
 def test_settings_that_make_no_sense() -> None:
@@ -243,7 +253,9 @@ def test_settings_that_make_no_sense() -> None:
         nlp.initialize(lambda: examples_of(nlp))
     model = dict(HEADS["coupled_tagger"][1]["model"])
     model["valence"] = {**model["valence"], "condition": CONDITION}
-    for wrong in (model, HEADS["ec_tagger"][1]["model"]):
+    swapped = HEADS["coupled_tagger"][1]["model"]
+    swapped = {**swapped, "valence": swapped["carriers"], "carriers": swapped["valence"]}
+    for wrong in (model, swapped, HEADS["ec_tagger"][1]["model"]):
         with pytest.raises(ValenceECError, match=r"V009.*coupled_tagger.*CoupledTagger.v1"):
             make_nlp("coupled_tagger", model=wrong)
 
