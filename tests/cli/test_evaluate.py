@@ -15,6 +15,7 @@ from spacy_valence_ec.cli.evaluate import DESCRIPTIONS, metrics_table
 from spacy_valence_ec.corpus.docs import narratives_to_docs, write_docs
 from spacy_valence_ec.corpus.jsonl import read_narratives
 from spacy_valence_ec.first_step import Noise
+from spacy_valence_ec.schema import INVALID_ATTR
 
 # What the stand-in says, but for the last unit, whose carrier it does not know.
 NARRATIVES = [
@@ -39,7 +40,6 @@ NARRATIVES = [
 ]
 # Three of four units: negative 1 of 1 and 2, neutral 1 of 2 and 1, positive 1.
 MACRO = (2 / 3 + 2 / 3 + 1) / 3
-from spacy_valence_ec.schema import INVALID_ATTR
 
 
 @pytest.fixture(autouse=True)
