@@ -332,7 +332,8 @@ class Errors:
     )
     M020 = (
         "[M020] The pipeline '{name}' has no component whose probabilities can be calibrated: "
-        "neither a 'valence_classifier' nor an 'ec_tagger'."
+        "neither a 'valence_classifier' nor an 'ec_tagger'. Those of a 'coupled_tagger' or a "
+        "'generative_tagger' are left as they are."
     )
     P001 = "[P001] No pretraining setting '{name}' in {folder}. There are: {known}."
     P002 = "[P002] {path}: {why}."

@@ -172,8 +172,8 @@ class EmotionCarrierTagger(CarrierPipe):
     unit.
 
     Sets `doc.spans["ec"]`, label "EC", with `attrs["scores"]`, float32 (n_carriers,): the
-    probability, under the distribution over all valid taggings of the unit, that exactly these
-    tokens are a carrier.
+    probability, under the distribution over all valid taggings of the unit at the component's
+    temperature, that exactly these tokens are a carrier.
     """
 
     def raw_scores(self, docs: Sequence[Doc]) -> Decoded:
