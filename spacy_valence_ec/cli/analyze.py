@@ -129,7 +129,7 @@ class Reader:
         try:
             if given == STDIN:
                 yield from self._read_stdin()
-            elif (path := _as_file(given)) is None:
+            elif (path := as_file(given)) is None:
                 self._n_texts += 1
                 yield _text_record(f"text-{self._n_texts}", os.fsencode(given))
             elif path.suffix.lower() == ".jsonl":
@@ -163,7 +163,7 @@ class Reader:
         self.failed = True
 
 
-def _as_file(given: str) -> Path | None:
+def as_file(given: str) -> Path | None:
     """The file that an argument names, None when it is a text.
 
     Raises: ValenceECError M004 or M010 for a missing .txt or .jsonl file, M005 for another kind

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..files import atomic_folder
 from ..schema import Narrative
@@ -114,7 +114,7 @@ def _check_output(output: Path, pipeline: Path) -> None:
 
 
 def _table(found: "list[Calibration]") -> Table:
-    table = Table("component")
+    table = Table(Column("component", no_wrap=True, min_width=max(len(i.name) for i in found)))
     for title in ("fitted on", "temperature", "measured on", "ECE", "after", "NLL", "after"):
         table.add_column(title, justify="right")
     for item in found:

@@ -133,7 +133,11 @@ def evaluate(
         check_annotated(path)
     if by is not None and data.suffix.lower() != ".jsonl":
         raise ValenceECError(Errors.M008.format(path=data))
-    if (parse_mode(first_step).noise == CONFUSION) != (confusions_on is not None):
+    try:
+        mode = parse_mode(first_step)
+    except ValenceECError as error:
+        raise typer.BadParameter(str(error)) from error
+    if (mode.noise == CONFUSION) != (confusions_on is not None):
         raise typer.BadParameter(
             f"'{NOISE}-{CONFUSION}@RATE' and --confusions-on go together: give both, or neither."
         )

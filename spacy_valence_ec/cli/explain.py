@@ -21,7 +21,7 @@ from ..corpus.jsonl import read_narratives, record_to_line
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..files import atomic_write
 from ..schema import FU_KEY, NEGATIVE, NEUTRAL, POSITIVE, VALENCES, Narrative
-from .analyze import ASCII_SYMBOLS, STYLES, SYMBOLS, Reader, displayed, tolerate_encoding
+from .analyze import ASCII_SYMBOLS, STYLES, SYMBOLS, Reader, as_file, displayed, tolerate_encoding
 from .loading import BatchSize, load_pipeline
 from .main import err_console, fail
 from .validate import print_problems
@@ -135,20 +135,22 @@ class GoldReader:
         self.failed = False
 
     def read(self, given: str) -> Iterator[Narrative]:
-        path = Path(given)
-        if path.suffix.lower() != ".jsonl":
+        try:
+            path = as_file(given)
+        except ValenceECError as error:
+            self._report(str(error))
+            return
+        if path is None or path.suffix.lower() != ".jsonl":
             self._report(Errors.M011)  # it may be a text, which is not to stand in a message
-        elif not path.is_file():
-            self._report(Errors.M004.format(path=given))
-        else:
-            try:
-                result = read_narratives(path)
-            except OSError as error:
-                self._report(f"{given}: {error.strerror or type(error).__name__}")
-                return
-            print_problems(result.problems)
-            self.failed |= bool(result.problems)
-            yield from result.narratives
+            return
+        try:
+            result = read_narratives(path)
+        except OSError as error:
+            self._report(f"{given}: {error.strerror or type(error).__name__}")
+            return
+        print_problems(result.problems)
+        self.failed |= bool(result.problems)
+        yield from result.narratives
 
     def _report(self, message: str) -> None:
         fail(message)

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 
+import errno
 import inspect
 import os
 import sys
@@ -62,7 +63,10 @@ def run() -> None:
     except ValenceECError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename or 'input/output'}: {error.strerror or type(error).__name__}")
+        name = str(error.filename or "input/output")
+        # What is too long for the name of a file may be a text.
+        shown = "an argument" if error.errno == errno.ENAMETOOLONG else name
+        fail(f"{shown}: {error.strerror or type(error).__name__}")
     except Exception as error:
         if os.environ.get("VALENCE_EC_DEBUG"):
             raise

@@ -169,6 +169,9 @@ def _checked(section: dict[str, Any], path: Path) -> Plan:
         found = getattr(plan, name)
         if len(set(found)) < len(found):
             raise refuse(f"'{name}' has a value twice")
+    both = sorted({*plan.settings} & {*plan.baselines})
+    if both:
+        raise refuse(f"'{both[0]}' is among the settings and the baselines")
     names = [run.name for run in plan.runs()]
     if len(set(names)) < len(names):
         raise refuse("two runs would have one name: backbones or shares that hardly differ")

@@ -16,6 +16,8 @@ from ..scorers import judge_candidates, to_pair
 
 FORMAT = 2
 DECIMALS = 6
+# What a report asks of a record.
+NEEDED = {"name", "run", "tasks", "data", "environment", "parameters", "evaluations"}
 
 VALENCE, CARRIERS = TASKS = ("valence", "carriers")
 
@@ -142,7 +144,12 @@ def read_records(folder: Path) -> list[Record]:
 
     Raises: ValenceECError E008, or E009 if there is none.
     """
-    found = [read_record(path) for path in sorted(folder.glob("*.json"))]
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        record = read_record(path)
+        if not (record.keys() >= NEEDED and record["evaluations"] and record["run"]):
+            raise ValenceECError(Errors.E008.format(path=path, why="fields are missing"))
+        found.append(record)
     if not found:
         raise ValenceECError(Errors.E009.format(folder=folder))
     return found

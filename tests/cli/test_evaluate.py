@@ -238,6 +238,9 @@ def test_noise_in_the_shape_of_the_confusions_on_another_file(
     code, _, err = cli("evaluate", folder, data, *noise, "--confusions-on", data)
     assert code == 2
     assert "evaluated on" in err
+    code, _, err = cli("evaluate", folder, data, "--first-step", "foo")
+    assert code == 2
+    assert "V024" in err
     for options in (noise, ("--confusions-on", dev)):
         code, _, err = cli("evaluate", folder, data, *options)
         assert code == 2

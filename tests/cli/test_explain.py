@@ -183,6 +183,11 @@ def test_what_cannot_be_read_is_reported_and_the_rest_goes_on(
     assert "M011" in err
     assert "M004" in err
     assert SECRET not in err
+    # What may be a text is in no message, however it ends.
+    for text in ("SEGRETO ieri sono andata.jsonl", "SEGRETO" * 60 + ".jsonl"):
+        code, _, err = cli("explain", pipeline, text, "--gold")
+        assert code == 1
+        assert "SEGRETO" not in err
 
 
 def test_errors_and_wrong_usage(

@@ -2,6 +2,7 @@
 
 import csv
 import html.parser
+import json
 import re
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from small_runs import HOSTILE, a_record
 from spacy_valence_ec.corpus.jsonl import write_narratives
 from spacy_valence_ec.errors import ValenceECError
 from spacy_valence_ec.experiments.baselines import fit_crf
-from spacy_valence_ec.experiments.record import Record, read_record, write_record
+from spacy_valence_ec.experiments.record import FORMAT, Record, read_record, write_record
 from spacy_valence_ec.experiments.report import write_report
 from spacy_valence_ec.experiments.statistics import macro_f_of_confusion
 from spacy_valence_ec.experiments.summary import (
@@ -358,7 +359,12 @@ def test_records_that_cannot_stand_together(records: list[Record], tmp_path: Pat
         systems_of([*records, other], tmp_path)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"run": 1, "evaluations": 1, "data": 1}'])
+EMPTY = {"format": FORMAT, "run": {}, "evaluations": {}, "data": {}}
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"run": 1, "evaluations": 1, "data": 1}', json.dumps(EMPTY)]
+)
 def test_what_is_no_record(cli: Cli, tmp_path: Path, content: str) -> None:
     (tmp_path / "runs").mkdir()
     code, _, err = cli("report", tmp_path / "runs", tmp_path / "out")

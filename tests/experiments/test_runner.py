@@ -96,6 +96,7 @@ BAD = [
     ({"baselines": ["majority"], "lang": "klingon"}, "E002.*'lang'.*'klingon'"),
     ({"settings": ["joint"], "backbones": ["embedded"], "lang": "en"}, "E002.*Italian base"),
     ({"baselines": ["majorty"]}, r"E015.*'majorty' is no baseline.*majority, lexicon, .*stock-ner"),
+    ({"settings": ["joint"], "baselines": ["joint"]}, "E002.*'joint' is among"),
     ({"baselines": ["joint"]}, "E015.*'joint' is a setting: .*`settings`"),
     ({"settings": ["tfidf"]}, "E015.*'tfidf' is a baseline .*`baselines`"),
     ({"settings": ["stock-ner"]}, "E015.*'stock-ner' is a baseline"),
