@@ -26,6 +26,7 @@ from .valence_classifier import ValenceClassifier
 # The networks of the two tasks, by the references of the model, and their names.
 PARTS = {"valence": "valence_classifier", "carriers": "carrier_tagger"}
 CARRIER_CLASSES = (WITHOUT, EC_LABEL)
+LARGEST = 700.0  # of a logarithm: there is no float64 of a larger one
 
 
 @Language.factory(
@@ -158,7 +159,8 @@ class CoupledTagger(Head):
         probabilities = chains.span_probabilities(carriers)
         if self.coupled:
             # As the chain alone has it, times how much more probable the coupling makes a carrier.
-            ratio = np.exp(coupled.log_presence[:, PRESENT] - (chains.log_with - chains.log_z))
+            log_ratio = coupled.log_presence[:, PRESENT] - (chains.log_with - chains.log_z)
+            ratio = np.exp(np.minimum(log_ratio, LARGEST))
             units = np.searchsorted(chains.spans[:, 0], [start for start, _ in carriers], "right")
             probabilities = np.minimum(1.0, probabilities * ratio[units - 1])
         ends = np.cumsum([len(doc.spans[FU_KEY]) for doc in docs])[:-1]
