@@ -89,6 +89,7 @@ GENERATIVE = ["train-generative", "evaluate-generative"]
 OTHERS = {"base", "experiments"}
 # The other settings of the paper, in workflows of their own.
 SETTINGS = [
+    "train-joint-coupled",
     "train-single-valence",
     "train-single-ec",
     "train-two-step-valence-ec",
