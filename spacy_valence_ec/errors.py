@@ -112,6 +112,10 @@ class Errors:
         "[V028] No unit of the narratives that confusions are to be counted on is {labels}. Take "
         "more narratives, or noise of the kind 'distribution'."
     )
+    V029 = (
+        "[V029] The first step is the carriers, and {n} of {total} annotated texts have no group "
+        "'{key}': nobody knows whether there is one. Leave these texts out, or annotate them."
+    )
     V030 = "[V030] {name}: a temperature must be a positive, finite number. Got: {value}"
     V031 = (
         "[V031] The pipeline has no component '{factory}'{named}: nothing whose decisions could be "

@@ -167,9 +167,16 @@ class GivenFirstStep:
     """Writes gold labels of the first step on Docs, some of them replaced by noise.
 
     references: the gold Docs whose labels, or carriers, noise is drawn from.
+
+    Raises: ValenceECError V029 where the first step is the carriers, and some Docs have none
+    annotated, not even as none.
     """
 
     def __init__(self, noise: Noise, references: Sequence[Doc], of_valence: bool):
+        lacking = sum(EC_KEY not in doc.spans for doc in references)
+        if lacking and not of_valence:
+            message = Errors.V029.format(n=lacking, total=len(references), key=EC_KEY)
+            raise ValenceECError(message)
         self.noise = noise
         self.of_valence = of_valence
         self.patterns: list[list[int]] = []  # the lengths of the carriers of each gold unit

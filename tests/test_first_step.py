@@ -141,6 +141,14 @@ def test_places_of_carriers() -> None:
     assert place([], 0, 3, rng) == place([2], 3, 3, rng) == []
 
 
+def test_carriers_that_nobody_annotated_are_not_none() -> None:
+    unknown = GOLD[0].copy()
+    del unknown.spans["ec"]
+    with pytest.raises(ValenceECError, match=rf"V029.* 1 of {len(GOLD) + 1} "):
+        GivenFirstStep(Noise(0.0), [*GOLD, unknown], of_valence=False)
+    GivenFirstStep(Noise(0.0), [*GOLD, unknown], of_valence=True)
+
+
 def test_units_that_are_not_the_gold_ones() -> None:
     """As a segmenter cuts them: the label of the gold unit that shares most tokens, carriers cut
     at the edges."""
