@@ -6,7 +6,7 @@ import sys
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from enum import Enum
 from itertools import chain
@@ -207,28 +207,35 @@ def _write(
 ) -> None:
     from ..corpus.docs import doc_to_record
 
-    to_screen = handle is None and sys.stdout.isatty()
-    tolerate_encoding()
-    console = Console(file=handle, width=100) if handle else Console()
-    # A bar would break into results that appear on the same terminal.
-    hidden = not err_console.is_terminal or to_screen
-    with Progress(console=err_console, transient=True, disable=hidden) as progress:
+    with results_shown(handle) as (console, progress):
         for doc, record in progress.track(
             analyzed(records, model, batch_size), total=len(records), description="analyze"
         ):
             if output_format is Format.TABLE:
                 print_table(doc, record, console)
-            elif handle:
-                handle.write(record_to_line(doc_to_record(doc, record)))
             else:
-                line = record_to_line(doc_to_record(doc, record))
-                typer.echo(line.encode("utf-8"), nl=False)
+                print_part(record_to_line(doc_to_record(doc, record)), handle)
 
 
-def tolerate_encoding() -> None:
-    """Print on a terminal without UTF-8 what it can show, and "?" for the rest."""
+@contextmanager
+def results_shown(handle: IO[str] | None) -> Iterator[tuple[Console, Progress]]:
+    """What results are printed by, to a file or on the screen, and a bar beside them."""
+    to_screen = handle is None and sys.stdout.isatty()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8
+    console = Console(file=handle, width=100) if handle else Console()
+    # A bar would break into results that appear on the same terminal.
+    hidden = not err_console.is_terminal or to_screen
+    with Progress(console=err_console, transient=True, disable=hidden) as progress:
+        yield console, progress
+
+
+def print_part(part: str, handle: IO[str] | None) -> None:
+    """Write a part of the results to a file, or as UTF-8 to standard output."""
+    if handle:
+        handle.write(part)
+    else:
+        typer.echo(part.encode("utf-8"), nl=False)
 
 
 def analyzed(

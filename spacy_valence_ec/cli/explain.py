@@ -13,7 +13,6 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +20,16 @@ from ..corpus.jsonl import read_narratives, record_to_line
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..files import atomic_write
 from ..schema import FU_KEY, NEGATIVE, NEUTRAL, POSITIVE, VALENCES, Narrative
-from .analyze import ASCII_SYMBOLS, STYLES, SYMBOLS, Reader, as_file, displayed, tolerate_encoding
+from .analyze import (
+    ASCII_SYMBOLS,
+    STYLES,
+    SYMBOLS,
+    Reader,
+    as_file,
+    displayed,
+    print_part,
+    results_shown,
+)
 from .loading import BatchSize, load_pipeline
 from .main import err_console, fail
 from .validate import print_problems
@@ -263,11 +271,7 @@ def _write(
 ) -> None:
     from ..explanation.view import to_html, to_record
 
-    to_screen = handle is None and sys.stdout.isatty()
-    tolerate_encoding()
-    console = Console(file=handle, width=100) if handle else Console()
-    hidden = not err_console.is_terminal or to_screen
-    with Progress(console=err_console, transient=True, disable=hidden) as progress:
+    with results_shown(handle) as (console, progress):
         narratives = progress.track(
             run.of_narratives(found) if gold else run.of_records(found),
             total=len(found),
@@ -276,22 +280,15 @@ def _write(
         if output_format is Format.HTML:
             explained = list(narratives)
             for part in to_html(explained, run.overlap() if gold else None):
-                _print(part, handle)
+                print_part(part, handle)
         for narrative in narratives if output_format is not Format.HTML else ():
             if output_format is Format.TABLE:
                 print_table(narrative, console)
             else:
-                _print(record_to_line(to_record(narrative, with_text=with_text)), handle)
+                print_part(record_to_line(to_record(narrative, with_text=with_text)), handle)
     if gold:
         beside = console if output_format is Format.TABLE else err_console
         beside.print(overlap_table(run.overlap()))
-
-
-def _print(part: str, handle: IO[str] | None) -> None:
-    if handle:
-        handle.write(part)
-    else:
-        typer.echo(part.encode("utf-8"), nl=False)
 
 
 def print_table(narrative: "Explained", console: Console) -> None:
