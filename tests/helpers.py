@@ -304,8 +304,20 @@ def annotation(doc: Doc) -> dict[str, list[tuple[int, int, str]]]:
     }
 
 
-def assert_same_annotation(first: Doc, second: Doc, *, atol: float = 1e-5) -> None:
-    """Same spans and labels, and the numbers of every group within `atol`."""
+# Two computations of one float32 number: with other threads, another batch or after loading, the
+# matrix products of a network run in another order or with another kernel, and each of some
+# hundred steps rounds at 6e-8. Labels and offsets are compared exactly.
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+def assert_same_numbers(first: Any, second: Any) -> None:
+    """Equal up to `TOLERANCE`."""
+    np.testing.assert_allclose(first, second, **TOLERANCE)
+
+
+def assert_same_annotation(first: Doc, second: Doc, *, exact: bool = False) -> None:
+    """Same spans and labels, and the numbers of every group equal up to `TOLERANCE`, or, with
+    `exact`, where they are copied and not computed again, equal."""
     assert first.text == second.text
     assert annotation(first) == annotation(second)
     for key, group in first.spans.items():
@@ -314,7 +326,10 @@ def assert_same_annotation(first: Doc, second: Doc, *, atol: float = 1e-5) -> No
         for name, value in group.attrs.items():
             if isinstance(value, np.ndarray):
                 assert value.dtype == other[name].dtype
-                np.testing.assert_allclose(value, other[name], atol=atol)
+                if exact:
+                    np.testing.assert_array_equal(value, other[name])
+                else:
+                    assert_same_numbers(value, other[name])
             else:
                 assert list(value) == list(other[name])
 
@@ -334,11 +349,11 @@ def without_base(config: Any) -> Any:
 
 
 def shrunk_config(base: Path | None = None, setting: str = "joint", **options: Any) -> Any:
-    """The composed config of a setting on the embedded backbone, made tiny.
+    """The composed config of a setting on the `small` backbone, made tiny.
 
     base: folder of a small base (`small_base`); None for a pipeline that needs none.
     """
-    config = compose_config(setting, "embedded", configs=ROOT / "configs", **options)
+    config = compose_config(setting, "small", configs=ROOT / "configs", **options)
     config["backbone"].update(width=WIDTH + N_FEATURES, encoder_width=WIDTH)
     components = config["components"]
     encoder = components.get("tok2vec_second", components["tok2vec"])["model"]["tok2vec"]

@@ -126,14 +126,14 @@ def test_it_is_kept_and_older_pipelines_load(carriers: str, tmp_path: Path) -> N
     for loaded in (spacy.load(tmp_path), make_loaded(nlp)):
         assert [head.temperature for head in heads(loaded).values()] == [2.5, 0.4]
         for old, new in zip(docs, loaded.pipe(TEXTS), strict=True):
-            assert_same_annotation(old, new, atol=0)
+            assert_same_annotation(old, new)
     for name in heads(nlp):
         path = tmp_path / name / "cfg"
         cfg = json.loads(path.read_text("utf-8"))
         del cfg["temperature"]
         path.write_text(json.dumps(cfg), encoding="utf-8")
     for old, new in zip(plain, spacy.load(tmp_path).pipe(TEXTS), strict=True):
-        assert_same_annotation(old, new, atol=0)
+        assert_same_annotation(old, new)
 
 
 def make_loaded(nlp: Language) -> Language:

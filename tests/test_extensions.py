@@ -236,7 +236,7 @@ def round_trips(doc: Doc, nlp: Language) -> dict[str, Doc]:
 def test_round_trips_keep_everything(trained: Language, row: int) -> None:
     doc = trained(NARRATIVES[row][0])
     for copy in round_trips(doc, trained).values():
-        assert_same_annotation(copy, doc, atol=0)
+        assert_same_annotation(copy, doc, exact=True)
         assert copy._.valence == doc._.valence
         assert copy._.valence_arc == doc._.valence_arc
         assert edges(copy._.emotion_carriers) == edges(doc._.emotion_carriers)

@@ -1,6 +1,6 @@
 """The corpus reader of the training config: DocBin files to examples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +18,7 @@ def Corpus(
     path: Path | None,
     gold_units: bool = False,
     limit: int = 0,
+    augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
 ) -> Callable[[Language], Iterator[Example]]:
     """Read a `.spacy` file, or all those of a folder. Docs without a token are left out, as
     spaCy's own reader does: its encoders cannot take them when frozen.
@@ -29,6 +30,7 @@ def Corpus(
         nothing where the pipeline has a `fu_segmenter`, which sets units of its own; without
         one, the other components are evaluated on the gold units.
     limit: at most so many examples, 0 for all.
+    augmenter: changes each example, such as `spacy_valence_ec.text_augmenter.v1`; null for none.
 
     Before the first example it checks that the pipeline gives the shared encoder its gradient.
     Raises: ValenceECError V011 for a missing file, V012 for one that is no DocBin, V004 and
@@ -44,9 +46,10 @@ def Corpus(
         for reference in islice(filter(len, docs), limit or None):
             predicted = nlp.make_doc(reference.text)
             example = Example(predicted, reference)
-            if gold_units and FU_KEY in reference.spans:
-                preset_gold_units(predicted, example)
-            yield example
+            for varied in augmenter(nlp, example) if augmenter else (example,):
+                if gold_units and FU_KEY in varied.reference.spans:
+                    preset_gold_units(varied.predicted, varied)
+                yield varied
 
     return read
 

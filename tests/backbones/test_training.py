@@ -129,7 +129,7 @@ def test_pipe_equals_calling(nlp: Language, batch_size: int) -> None:
         alone = nlp(text)
         if text:
             np.testing.assert_allclose(doc.tensor, alone.tensor, atol=1e-4)
-        assert_same_annotation(doc, alone, atol=1e-4)
+        assert_same_annotation(doc, alone)
 
 
 def test_a_doc_keeps_one_vector_a_token_and_nothing_more(nlp: Language) -> None:

@@ -45,7 +45,7 @@ def test_overfitting_and_saving(setting: str, geppetto_like: Path, tmp_path: Pat
         assert {key: scores[key] for key in SCORES[setting]} == dict.fromkeys(SCORES[setting], 1.0)
         docs = pipeline.pipe(example.predicted for example in examples_of(pipeline))
         for doc, same in zip(docs, expected, strict=True):
-            assert_same_annotation(doc, same, atol=0)
+            assert_same_annotation(doc, same)
             units = doc.spans["fu"]
             if "valence_macro_f" in SCORES[setting]:
                 matrix = units.attrs["scores"]

@@ -159,7 +159,7 @@ def test_a_saved_pipeline_needs_no_file_and_works_in_batches_and_workers(
     loaded = spacy.load(tmp_path / "model")
     for options in ({"batch_size": 1}, {"batch_size": 64}, {"n_process": 2, "batch_size": 5}):
         for doc, wanted in zip(loaded.pipe(TEXTS, **options), expected, strict=True):
-            assert_same_annotation(doc, wanted, atol=1e-4)
+            assert_same_annotation(doc, wanted)
 
 
 def test_the_architectures_are_registered() -> None:

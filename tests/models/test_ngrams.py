@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
-from helpers import gradients, parameters, slope
+from helpers import assert_same_numbers, gradients, parameters, slope
 from spacy.attrs import NORM
 from spacy.tokens import Doc
 from thinc.api import Model, NumpyOps
@@ -154,9 +154,9 @@ def test_a_unit_has_the_same_logits_in_every_batch() -> None:
     model = ready(docs, ragged(*units), neighbor_weight=0.3)
     together = model.predict((docs, ragged(*units)))
     alone = [model.predict(([d], ragged(u))) for d, u in zip(docs, units, strict=True)]
-    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-6)
+    assert_same_numbers(together, np.concatenate(alone))
     loaded = UnitNgrams(length=2**10, neighbor_weight=0.3, nO=3).from_bytes(model.to_bytes())
-    np.testing.assert_array_equal(loaded.predict((docs, ragged(*units))), together)
+    assert_same_numbers(loaded.predict((docs, ragged(*units))), together)
 
 
 @pytest.mark.parametrize("docs", [[], [doc_of()], [doc_of("io"), doc_of()]], ids=len)
@@ -196,5 +196,5 @@ def test_contributions_sum_to_the_logits(with_features: bool) -> None:
     output.set_param("W", rng.normal(size=output.get_param("W").shape).astype("float32"))
     added = ngram_contributions(alone, docs[0], np.asarray(UNITS), 0)
     assert added.any()
-    np.testing.assert_allclose(added[1], added[2], atol=1e-6)
+    assert_same_numbers(added[1], added[2])
     assert not added[3:].any()

@@ -219,7 +219,7 @@ def test_overfitting_and_saving(tmp_path: Path) -> None:
         assert {key: scores[key] for key in SCORES} == SCORES
         docs = pipeline.pipe(example.predicted for example in examples_of(pipeline))
         for doc, same in zip(docs, expected, strict=True):
-            assert_same_annotation(doc, same, atol=0)
+            assert_same_annotation(doc, same)
 
 
 def test_each_task_is_taught_by_the_other() -> None:

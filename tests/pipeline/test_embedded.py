@@ -156,7 +156,7 @@ def test_finalizing_keeps_parts_of_speech_and_candidates(
     assert finalize_pipeline(folder, {"description": "small"}) > 0
     after = list(spacy.load(folder).pipe(TEXTS))
     for old, new in zip(before, after, strict=True):
-        assert_same_annotation(old, new, atol=0.0)
+        assert_same_annotation(old, new)
         assert [token.pos_ for token in new] == [token.pos_ for token in old]
     assert {token.pos_ for doc in after for token in doc} == {"NOUN", "VERB", "DET", "PUNCT"}
     assert sum(len(doc.spans[EC_CANDIDATES_KEY]) for doc in after) > 5

@@ -8,6 +8,7 @@ from helpers import HEADS as CONFIGS
 from helpers import (
     NARRATIVES,
     NGRAMS,
+    assert_same_numbers,
     examples_of,
     gradients,
     initialized,
@@ -101,7 +102,7 @@ def test_loss_weight_scales_loss_and_gradient(head: str) -> None:
         reported.append(losses[head])
     assert results[1][0] == pytest.approx(2.5 * results[0][0])
     assert reported[1] == pytest.approx(2.5 * reported[0])
-    np.testing.assert_allclose(results[1][1], 2.5 * results[0][1], rtol=1e-5, atol=1e-8)
+    assert_same_numbers(results[1][1], 2.5 * results[0][1])
 
 
 def decisions(head: str, pipe: Head, examples: list[Example]) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +179,7 @@ def test_class_weights_change_the_gradient_as_computed_by_hand(head: str, settin
     total = sum(dict(zip(owner, of_row, strict=True)).values())
     expected = flat(unweighted) * n_decisions * of_row[:, None] / total
     assert np.abs(expected - flat(unweighted)).max() > 1e-3
-    np.testing.assert_allclose(flat(gradient), expected, atol=1e-6)
+    assert_same_numbers(flat(gradient), expected)
 
 
 @pytest.mark.parametrize("head", HEADS)

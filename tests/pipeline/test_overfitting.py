@@ -78,7 +78,7 @@ def test_overfitting_and_saving(head: str, tmp_path: Path) -> None:
         docs = predict(pipeline)
         for doc, same in zip(docs, expected, strict=True):
             check_scores(head, doc)
-            assert_same_annotation(doc, same, atol=0)
+            assert_same_annotation(doc, same)
 
 
 def test_joint_pipeline_knows_its_corpus_end_to_end(trained: Language) -> None:

@@ -86,7 +86,7 @@ def test_processing_a_doc_again_changes_nothing(nlp: Language) -> None:
         component(doc)
         if name == "valence_classifier":
             assert all(unit.label_ for unit in doc.spans["fu"])
-    assert_same_annotation(doc, once, atol=0)
+    assert_same_annotation(doc, once)
 
 
 def test_thresholds() -> None:
