@@ -1,6 +1,6 @@
 """The joint pipeline on several backbones: how good, how fast and how large it gets.
 
-    python benchmarks/joint_backbones.py embedded mini mini@untrained --seeds 3 [--gpu 0]
+    python benchmarks/joint_backbones.py small mini mini@untrained --seeds 3 [--gpu 0]
 
 Each backbone, a name or folder that `valence-ec compose` takes, is trained by `spacy train` with
 each seed on data/train.spacy, and evaluated on data/dev.jsonl: the test split is for no choice.

@@ -78,7 +78,7 @@ def pass_over(nlp: Language, references: list[Doc], optimizer: Any, rng: Any, dr
 
 def run(args: argparse.Namespace, seed: int, epochs: int) -> dict[str, float | None]:
     fix_random_seed(seed)
-    config = composed("embedded", {}, seed, args.corpus)
+    config = composed("small", {}, seed, args.corpus)
     nlp = init_nlp(config)
     optimizer = registry.resolve({"it": config["training"]["optimizer"]})["it"]
     rng = np.random.default_rng(seed)

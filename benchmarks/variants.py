@@ -1,4 +1,4 @@
-"""What each part of the embedded backbone and of the heads brings, on the dev split.
+"""What each part of the `small` backbone and of the heads brings, on the dev split.
 
     python benchmarks/variants.py --output docs/variants.json [--seeds 3] [--only NAME ...]
 
@@ -82,24 +82,24 @@ PLAIN = {
 # Name: backbone, and what is changed in the composed config.
 VARIANTS: dict[str, tuple[str, Overrides]] = {
     "cnn: no base": ("cnn", {**PLAIN}),
-    "+ vectors": ("embedded", {**PLAIN, "without_lexicon": True}),
-    "+ lexicon": ("embedded", {**PLAIN, f"{EMBED}.include_static_vectors": False}),
-    "+ vectors + lexicon": ("embedded", PLAIN),
-    "... without context of units": ("embedded", {**PLAIN, f"{HEAD}.context": None}),
-    "... recurrent context (LSTM)": ("embedded", {**PLAIN, f"{HEAD}.context": LSTM}),
-    "... attention pooling": ("embedded", {**PLAIN, f"{HEAD}.reducer": ATTENTION}),
-    "... balanced class weights": ("embedded", {**PLAIN, f"{VALENCE}.class_weights": "balanced"}),
-    "... label smoothing 0.1": ("embedded", {**PLAIN, f"{VALENCE}.label_smoothing": 0.1}),
-    "... wide part": ("embedded", {**PLAIN, f"{HEAD}.wide": WIDE}),
-    "... valence loss twice": ("embedded", {**PLAIN, f"{VALENCE}.loss_weight": 2.0}),
-    "... dropout 0.5": ("embedded", {**PLAIN, "training.dropout": 0.5}),
+    "+ vectors": ("small", {**PLAIN, "without_lexicon": True}),
+    "+ lexicon": ("small", {**PLAIN, f"{EMBED}.include_static_vectors": False}),
+    "+ vectors + lexicon": ("small", PLAIN),
+    "... without context of units": ("small", {**PLAIN, f"{HEAD}.context": None}),
+    "... recurrent context (LSTM)": ("small", {**PLAIN, f"{HEAD}.context": LSTM}),
+    "... attention pooling": ("small", {**PLAIN, f"{HEAD}.reducer": ATTENTION}),
+    "... balanced class weights": ("small", {**PLAIN, f"{VALENCE}.class_weights": "balanced"}),
+    "... label smoothing 0.1": ("small", {**PLAIN, f"{VALENCE}.label_smoothing": 0.1}),
+    "... wide part": ("small", {**PLAIN, f"{HEAD}.wide": WIDE}),
+    "... valence loss twice": ("small", {**PLAIN, f"{VALENCE}.loss_weight": 2.0}),
+    "... dropout 0.5": ("small", {**PLAIN, "training.dropout": 0.5}),
     "... without averaged weights": (
-        "embedded",
+        "small",
         {**PLAIN, "training.optimizer.use_averages": False},
     ),
-    "... trained twice as long": ("embedded", {**PLAIN, "training.max_epochs": 24}),
-    "default heads, random weights": ("embedded", LONG),
-    "default: from the base": ("embedded", {}),
+    "... trained twice as long": ("small", {**PLAIN, "training.max_epochs": 24}),
+    "default heads, random weights": ("small", LONG),
+    "default: from the base": ("small", {}),
 }
 
 

@@ -225,12 +225,16 @@ def _backbone_config(folder: Path, backbone: str, is_generative: bool) -> Config
         name = config["backbone"].get("name")
         if name and is_model_name(name) and is_generative == _is_causal(folder, backbone):
             config["backbone"].update(describe(str(find_model(name)), []))
+            if not is_generative:
+                config["backbone"]["name"] = name  # found again where the encoder is initialized
         return config
     half = GENERIC_CAUSAL if is_generative else GENERIC_BACKBONE
     generic = _read_extended(folder, half, "backbone", Errors.C002)
     known = [name for name in _backbones(folder) if _is_causal(folder, name) == is_generative]
     name = str(find_model(backbone)) if is_model_name(backbone) else backbone
     generic["backbone"].update(describe(name, known))
+    if is_model_name(backbone) and not is_generative:
+        generic["backbone"]["name"] = backbone
     return generic
 
 

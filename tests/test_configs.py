@@ -34,15 +34,15 @@ def check_widths(config: Config, width: int) -> None:
         assert listener["upstream"] == "tok2vec"
 
 
-def test_joint_on_embedded() -> None:
-    config = compose("joint", "embedded", seed=5, max_epochs=3)
+def test_joint_on_small() -> None:
+    config = compose("joint", "small", seed=5, max_epochs=3)
     check_widths(config, 96 + N_FEATURES)
     assert config["nlp"]["pipeline"] == PIPELINE
     assert config["training"]["frozen_components"] == ["morphologizer"]
     assert config["training"]["seed"] == config["system"]["seed"] == 5
     assert config["training"]["max_epochs"] == 3
     assert config["training"]["gpu_allocator"] is None
-    assert compose("joint", "embedded")["training"]["max_epochs"] > 0
+    assert compose("joint", "small")["training"]["max_epochs"] > 0
     nlp = load_model_from_config(config, auto_fill=True, validate=True)
     encoder = nlp.get_pipe("tok2vec")
     assert encoder.listening_components == HEADS
@@ -50,6 +50,20 @@ def test_joint_on_embedded() -> None:
     # All that is trained begins from the base, and so does the tagger.
     started = config["initialize"]["after_init"]["components"]
     assert sorted(started) == sorted(set(PIPELINE) - {"ec_candidates"})
+
+
+def test_joint_on_embedded() -> None:
+    """The encoder is named, not placed: a trained pipeline tells no path of a machine."""
+    config = compose("joint", "embedded")
+    check_widths(config, 384)
+    model = config["components"]["tok2vec"]["model"]
+    assert model["@architectures"] == "spacy_valence_ec.TransformerEncoder.v1"
+    assert model["name"] == "e5-small-it"
+    assert str(ROOT) not in config.to_str()
+    started = config["initialize"]["after_init"]
+    assert sorted(started["components"]) == sorted(set(PIPELINE) - {"ec_candidates"})
+    assert started["encoder"] == "e5-small-it"
+    load_model_from_config(config, auto_fill=True, validate=True)
 
 
 def test_joint_on_a_network_without_a_base() -> None:
@@ -72,7 +86,7 @@ def test_the_tagger_is_the_one_that_the_base_is_made_with() -> None:
     assert model == trained["components"]["morphologizer"]["model"]
 
 
-@pytest.mark.parametrize("backbone", ["embedded", "cnn", "alberto"])
+@pytest.mark.parametrize("backbone", ["embedded", "small", "cnn", "alberto"])
 def test_one_path_says_where_the_base_is(backbone: str) -> None:
     config = compose_config("joint", backbone, configs=CONFIGS)
     assert config["paths"]["base"] is None
@@ -94,7 +108,7 @@ def test_joint_on_a_named_transformer(backbone: str, name: str) -> None:
     check_widths(config, 768)
     model = config["components"]["tok2vec"]["model"]
     assert config["components"]["tok2vec"]["factory"] == "tok2vec"
-    assert model["@architectures"] == "spacy-transformers.Tok2VecTransformer.v3"
+    assert model["@architectures"] == "spacy_valence_ec.TransformerEncoder.v1"
     assert model["name"] == config["backbone"]["name"] == name
     assert model["tokenizer_config"]["use_fast"] is True
     assert 0 < model["tokenizer_config"]["model_max_length"] <= 512
@@ -145,7 +159,7 @@ def test_unknown_setting_and_backbones(tmp_path: Path) -> None:
     with pytest.raises(ValenceECError, match=r"C001.*'jiont'.*joint"):
         compose("jiont", "embedded")
     with pytest.raises(
-        ValenceECError, match=r"C002.*'no/such/model'.*alberto, cnn, embedded, mini, xlm"
+        ValenceECError, match=r"C002.*'no/such/model'.*alberto, cnn, embedded, mini, small, xlm"
     ):
         compose("joint", "no/such/model")
     with pytest.raises(ValenceECError, match=r"C003.*config.json"):

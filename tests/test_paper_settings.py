@@ -255,7 +255,7 @@ def test_training_on_the_predicted_first_step(
         train(init_nlp(config), tmp_path, stdout=StringIO(), stderr=StringIO())
 
 
-@pytest.mark.parametrize("backbone", ["embedded", "cnn", "alberto"])
+@pytest.mark.parametrize("backbone", ["embedded", "small", "cnn", "alberto"])
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_setting_is_composed_with_every_backbone(setting: str, backbone: str) -> None:
     config = compose_config(setting, backbone, configs=CONFIGS, seed=4)
@@ -275,7 +275,7 @@ def test_every_setting_is_composed_with_every_backbone(setting: str, backbone: s
             assert (listener["upstream"], listener["width"]) == (encoder, width)
     weights = config["training"]["score_weights"]
     assert sum(weight or 0 for weight in weights.values()) == pytest.approx(1.0)
-    if not sourced and backbone == "embedded":
+    if not sourced and backbone in ("embedded", "small"):
         load_model_from_config(config, auto_fill=True, validate=True)
 
 

@@ -43,6 +43,11 @@ def has_asset(name: str, folder: Path | None = None) -> bool:
     return name in _checksums(ASSETS if folder is None else folder)
 
 
+def listed_files(inside: str, folder: Path) -> list[str]:
+    """The files of a base that lie in one of its folders and have a checksum."""
+    return [name for name in _checksums(folder) if name.startswith(f"{inside}/")]
+
+
 def write_checksums(folder: Path) -> dict[str, str]:
     """Write `checksums.json`: the SHA-256 of every other file of the base but its card."""
     found = {}

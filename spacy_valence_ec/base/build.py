@@ -19,10 +19,11 @@ from ..pretraining.settings import TextSettings
 from ..pretraining.text import read_text
 from ..schema import Narrative
 from .assets import LEXICON, WEIGHTS, asset_path, write_checksums
+from .encoders import EMBEDDED_ENCODER
 from .floret import write_tokens
 from .treebank import read_treebank
 from .vectors import write_vectors
-from .weights import write_weights
+from .weights import HEADS, write_weights
 
 TOKENS = "tokens.txt"
 TAGGER = "tagger"
@@ -51,8 +52,8 @@ def prepare_base(
 
     text: folder that `pretrain-text` wrote, for the vectors: `tokens.txt`.
     sources: folder of the public corpora, for the tagger: `tagger/{train,dev,test}.spacy`.
-    silver: annotated narratives, for the intermediate training: `silver/{train,dev}.spacy`. Each
-        tenth narrator, by name, is held out.
+    silver: annotated narratives, for the intermediate training: `silver/{train,dev}.spacy`
+        (`prepare_silver`).
 
     Raises: ValenceECError B001 if the treebank is not there, P005 for a text that was altered.
     """
@@ -60,23 +61,55 @@ def prepare_base(
     documents = read_text(text).train
     treebank = SOURCES["twittiro"].folder
     sentences = {part: read_treebank(sources / treebank, part) for part in (TRAIN, DEV, TEST)}
-    held_out = set(sorted({str(n.narrator) for n in silver})[::HELD_OUT_NARRATORS])
-    nlp = spacy.blank("it")
-    narratives = {}
-    for part in (TRAIN, DEV):
-        chosen = [n for n in silver if (str(n.narrator) in held_out) == (part == DEV)]
-        narratives[part], _ = narratives_to_docs(chosen, nlp)
-    for folder in (output, output / TAGGER, output / SILVER):
-        folder.mkdir(parents=True, exist_ok=True)
+    (output / TAGGER).mkdir(parents=True, exist_ok=True)
     for part, docs in sentences.items():
         DocBin(docs=docs).to_disk(output / TAGGER / f"{part}.spacy")
-    for part, docs in narratives.items():
-        write_docs(output / SILVER / f"{part}.spacy", docs)
     return Prepared(
         write_tokens(documents, settings.repeats, output / TOKENS),
         {part: len(docs) for part, docs in sentences.items()},
-        {part: len(docs) for part, docs in narratives.items()},
+        prepare_silver(silver, output / SILVER),
     )
+
+
+def prepare_silver(silver: Sequence[Narrative], output: Path) -> dict[str, int]:
+    """Write annotated narratives for the intermediate training, `train.spacy` and `dev.spacy`: each
+    tenth narrator, by name, is held out. Returns the number of narratives of each part."""
+    held_out = set(sorted({str(n.narrator) for n in silver})[::HELD_OUT_NARRATORS])
+    nlp = spacy.blank("it")
+    output.mkdir(parents=True, exist_ok=True)
+    sizes = {}
+    for part in (TRAIN, DEV):
+        chosen = [n for n in silver if (str(n.narrator) in held_out) == (part == DEV)]
+        docs, _ = narratives_to_docs(chosen, nlp)
+        write_docs(output / f"{part}.spacy", docs)
+        sizes[part] = len(docs)
+    return sizes
+
+
+def add_encoder(joint: Path, output: Path, components: Sequence[str]) -> dict[str, str]:
+    """Add the encoder of a pipeline that was trained on silver narratives to a base, in 8 bits,
+    and beside it the weights of components that listen to it.
+
+    Returns: name and checksum of each file of the base.
+    Raises: ValenceECError M003 for a pipeline that is not there, has no such encoder or lacks a
+    component. Nothing is written then.
+    """
+    from ..models.transformer_encoder import has_transformer, transformer_of
+    from .packed import write_packed_encoder
+
+    nlp = _load(joint)
+    encoder = _component(joint, nlp, "tok2vec").model
+    if not has_transformer(encoder):
+        message = Errors.M003.format(name=joint, why="its encoder is no transformer")
+        raise ValenceECError(message)
+    pipes = {name: _component(joint, nlp, name) for name in components}
+    folder = output / EMBEDDED_ENCODER
+    shutil.rmtree(folder, ignore_errors=True)
+    transformer = transformer_of(encoder)
+    write_packed_encoder(transformer.transformer, transformer.tokenizer, folder)
+    for name, pipe in pipes.items():
+        write_weights(pipe, name, output, f"{EMBEDDED_ENCODER}/{HEADS}")
+    return write_checksums(output)
 
 
 def build_base(

@@ -144,9 +144,7 @@ def make_encoder(
     kept = list(range(len(pieces)))
     if counts:
         pad = source.transformer.config.pad_token_id or 0
-        kept = choose_pieces(
-            source.tokenizer, counts, min_count=min_count, always=range(pad + 1)
-        )
+        kept = choose_pieces(source.tokenizer, counts, min_count=min_count, always=range(pad + 1))
     content = prune_tokenizer(source.tokenizer, kept)
     prune_transformer(source.transformer, kept)
     fast = make_fast_tokenizer(content, source.special, source.max_length)

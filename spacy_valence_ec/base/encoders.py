@@ -8,10 +8,11 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import Errors, ValenceECError
-from .assets import ASSETS
+from .assets import ASSETS, asset_path, listed_files
 
 GROUP = "spacy_valence_ec_models"
-MODELS = ("mini", "mini-gpt", "small-gpt")
+EMBEDDED_ENCODER = "e5-small-it"  # of the base, with the weights of its heads beside it
+MODELS = (EMBEDDED_ENCODER, "mini", "mini-gpt", "small-gpt")
 
 PRETRAINED = Path("training") / "pretrain"  # what the project command `pretrain` makes
 CONFIG = "config.json"
@@ -30,11 +31,16 @@ def find_model(name: str) -> Path:
     installed package: a module, whose folder is meant, or a function without arguments that gives
     the folder.
 
-    Raises: ValenceECError P010 if there is none, P011 for an entry point that gives no model.
+    Raises: ValenceECError P010 if there is none, P011 for an entry point that gives no model, B003
+    for a file of the package that was altered.
     """
-    for folder in (PRETRAINED / name, ASSETS / name):
-        if (folder / CONFIG).is_file():
-            return folder.resolve()
+    own = PRETRAINED / name
+    if (own / CONFIG).is_file():
+        return own.resolve()
+    if (ASSETS / name / CONFIG).is_file():
+        for file in listed_files(name, ASSETS):
+            asset_path(file, ASSETS)
+        return (ASSETS / name).resolve()
     for entry in entry_points(group=GROUP, name=name):
         found = _folder_of(entry.load)
         if found is None or not (found / CONFIG).is_file():

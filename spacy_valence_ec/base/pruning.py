@@ -16,8 +16,17 @@ from ..errors import Errors, ValenceECError
 
 UNIGRAM, WORDPIECE = PRUNABLE = ("Unigram", "WordPiece")
 MIN_PIECES = 500  # a vocabulary of fewer, beside single characters, cannot hold a language
+OTHER_SCRIPTS = 0x370, 0x1F000  # from Greek to the blocks of emoji
 BATCH = 2000  # texts that are tokenized at once
-SPECIAL = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
+SPECIAL = (
+    "unk_token",
+    "pad_token",
+    "cls_token",
+    "sep_token",
+    "mask_token",
+    "bos_token",
+    "eos_token",
+)
 
 
 @dataclass(frozen=True)
@@ -171,4 +180,6 @@ def _is_needed_character(piece: str) -> bool:
     category = unicodedata.category(character)
     if category[0] == "L":
         return unicodedata.name(character, "").startswith("LATIN")
-    return category[0] in "NPSM" or category == "Cf"
+    # Symbols between these blocks belong to scripts that a text in Latin letters does not use.
+    is_common = ord(character) < OTHER_SCRIPTS[0] or 0x2000 <= ord(character) < 0x3000
+    return category[0] in "NPSMC" and (is_common or ord(character) >= OTHER_SCRIPTS[1])

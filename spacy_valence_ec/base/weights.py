@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from spacy.language import Language
-from spacy.pipeline import Morphologizer, TrainablePipe
+from spacy.pipeline import Morphologizer, Tok2Vec, TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model, to_numpy
@@ -19,29 +19,37 @@ from ..files import atomic_write
 from .assets import WEIGHTS, asset_path, has_asset
 
 SUFFIX = ".safetensors"
+HEADS = "heads"  # folder beside an encoder: the weights of components that listen to it
 LABELS = "labels"  # in the metadata of a file: those of a component that has them from its data
 
 
-def write_weights(pipe: TrainablePipe, name: str, folder: Path) -> None:
-    """Write the parameters of a component as float16 to `weights/<name>.safetensors`."""
+def write_weights(pipe: TrainablePipe, name: str, folder: Path, inside: str = WEIGHTS) -> None:
+    """Write the parameters of a component as float16 to `weights/<name>.safetensors`.
+
+    inside: another folder of the base than `weights`.
+    """
     tensors = {
         key: np.ascontiguousarray(to_numpy(node.get_param(param)).astype("float16"))
         for key, node, param in _parameters(pipe.model)
     }
     labels = list(pipe.labels) if isinstance(pipe, Morphologizer) else []
-    (folder / WEIGHTS).mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / WEIGHTS / f"{name}{SUFFIX}", binary=True) as handle:
+    (folder / inside).mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / inside / f"{name}{SUFFIX}", binary=True) as handle:
         handle.write(save_tensors(tensors, metadata={LABELS: "\n".join(labels)}))
 
 
-def load_weights(model: Model, name: str, folder: Path | None = None) -> bool:
+def load_weights(
+    model: Model, name: str, folder: Path | None = None, inside: str = WEIGHTS
+) -> bool:
     """Set the parameters of an initialized network to those of a base.
+
+    inside: another folder of the base than `weights`.
 
     Returns: whether that was done. Not so for a network that differs from the one that the weights
     are of (another width, say), which is left as it is.
     Raises: ValenceECError B002 and B003, as `asset_path`.
     """
-    content = asset_path(f"{WEIGHTS}/{name}{SUFFIX}", folder).read_bytes()
+    content = asset_path(f"{inside}/{name}{SUFFIX}", folder).read_bytes()
     tensors = load_tensors(content)
     own = {key: (node, param) for key, node, param in _parameters(model)}
     shapes = {key: node.get_param(param).shape for key, (node, param) in own.items()}
@@ -55,7 +63,10 @@ def load_weights(model: Model, name: str, folder: Path | None = None) -> bool:
 
 
 def make_base_weights(
-    components: list[str], path: str | None = None, names: dict[str, str] | None = None
+    components: list[str],
+    path: str | None = None,
+    names: dict[str, str] | None = None,
+    encoder: str | None = None,
 ) -> Callable[[Language], None]:
     """`spacy_valence_ec.base_weights.v1`, for `[initialize.after_init]`: starts components from the
     weights of a base in place of random ones.
@@ -65,27 +76,51 @@ def make_base_weights(
         holds several of these networks (`pretrained_parts`) is asked for each.
     path: folder of the base; null for the one of this package.
     names: of a component that has another name in the base, the name there.
+    encoder: an encoder of the base, such as "e5-small-it": components get the weights that were
+        trained with it, and, with `path`, the shared encoder the weights of the one in that folder.
     """
 
     def set_weights(nlp: Language) -> None:
         folder = None if path is None else Path(path)
         differing = []
+        heads = f"{encoder}/{HEADS}"
         for name, pipe in nlp.components:
             parts: dict[str, Model] = getattr(pipe, "pretrained_parts", dict)()
             for part in (name, *parts):
                 in_base = (names or {}).get(part, part)
-                if part not in components or not has_asset(f"{WEIGHTS}/{in_base}{SUFFIX}", folder):
+                if part not in components:
+                    continue
+                if encoder is not None and isinstance(pipe, Tok2Vec):
+                    if folder is not None:
+                        load_encoder(pipe.model, encoder, folder)
+                    continue
+                inside = heads if has_asset(f"{heads}/{in_base}{SUFFIX}", folder) else WEIGHTS
+                if not has_asset(f"{inside}/{in_base}{SUFFIX}", folder):
                     continue
                 if isinstance(pipe, Morphologizer):
                     initialize_tagger(pipe, nlp, in_base, folder)
                 model = parts[part] if part in parts else pipe.model  # type: ignore[attr-defined]
-                if not load_weights(model, in_base, folder):
+                if not load_weights(model, in_base, folder, inside):
                     differing.append(name if part == name else f"{name} ({part})")
         if differing:
             message = Warnings.W004.format(names=", ".join(differing))
             warnings.warn(message, ValenceECWarning, stacklevel=2)
 
     return set_weights
+
+
+def load_encoder(model: Model, name: str, folder: Path) -> None:
+    """Put the encoder `name` of a base in the place of the one in an initialized network.
+
+    Raises: ValenceECError B002 and B003, as `asset_path`, B009 as `read_packed_encoder`.
+    """
+    from ..models.transformer_encoder import set_transformer, transformer_of
+    from .packed import PACKED_WEIGHTS, read_packed_encoder
+
+    source = asset_path(f"{name}/{PACKED_WEIGHTS}", folder).parent
+    transformer = transformer_of(model)
+    settings = (transformer._init_tokenizer_config, dict(transformer._init_transformer_config))
+    set_transformer(model, read_packed_encoder(source, *settings))
 
 
 def initialize_tagger(

@@ -13,6 +13,7 @@ base: typer.Typer = typer.Typer(
     no_args_is_help=True,
 )
 
+HEADS = ("fu_segmenter", "valence_classifier", "ec_tagger")  # of the joint setting
 EXISTING: dict[str, Any] = {"exists": True, "file_okay": False}
 
 
@@ -84,8 +85,36 @@ def build(
         folder / "tagger" / "model-best",
         folder / "joint" / "model-best" if joint else None,
         output,
-        ("tok2vec", "fu_segmenter", "valence_classifier", "ec_tagger"),
+        ("tok2vec", *HEADS),
     )
+    size = sum((output / name).stat().st_size for name in files)
+    typer.echo(f"{output}: {len(files)} files, {size / 1e6:.1f} MB")
+
+
+@base.command("silver")
+def silver(
+    narratives: Annotated[Path, typer.Argument(help="Annotated narratives.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write to; made if missing.")],
+    skip_invalid: SkipInvalid = False,
+) -> None:
+    """Write narratives for the intermediate training; each tenth narrator is held out."""
+    from ..base.build import prepare_silver
+
+    parts = prepare_silver(read_valid(narratives, skip_invalid=skip_invalid), output)
+    typer.echo(f"{output}: {_listed(parts)}")
+
+
+@base.command("add-encoder")
+def add_encoder(
+    joint: Annotated[
+        Path, typer.Argument(help="Pipeline trained on silver narratives.", **EXISTING)
+    ],
+    output: Annotated[Path, typer.Argument(help="Folder of the base.", **EXISTING)],
+) -> None:
+    """Add the encoder of a trained pipeline to the base, in 8 bits, and the weights of its heads."""
+    from ..base import build as building
+
+    files = building.add_encoder(joint, output, HEADS)
     size = sum((output / name).stat().st_size for name in files)
     typer.echo(f"{output}: {len(files)} files, {size / 1e6:.1f} MB")
 

@@ -7,18 +7,18 @@ import typer
 
 from .corpus import Lang, blank_pipeline, tokenized
 from .main import err_console
-from .validate import SkipInvalid, read_valid
+from .validate import SkipInvalid, read_valid, require_valid
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl or .spacy file.")],
-    output: Annotated[Path, typer.Argument(help="A .spacy or .jsonl file to write.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .spacy or .txt file.")],
+    output: Annotated[Path, typer.Argument(help="A .spacy, .jsonl or .txt file to write.")],
     skip_invalid: SkipInvalid = False,
     lang: Lang = "it",
 ) -> None:
-    """Convert narratives from JSON Lines to a spaCy DocBin, or back.
+    """Convert narratives from JSON Lines to a spaCy DocBin or to the line format, or back.
 
-    The suffixes say which. Units, carriers, candidates, id, narrator and fields
+    The suffixes say which: .jsonl, .spacy, .txt. Units, carriers, candidates, id, narrator and fields
     of your own are kept; offsets inside a token are snapped outward, with a
     warning that counts them.
 
@@ -44,6 +44,22 @@ def convert(
             records.append(doc_to_record(doc, record) if is_predicted else record)
         write_records(output, records)
         written = len(records)
+    elif suffixes == (".jsonl", ".txt"):
+        from ..corpus.lines import write_line_file
+
+        narratives = read_valid(source, skip_invalid=skip_invalid)
+        write_line_file(output, narratives)
+        written = len(narratives)
+    elif suffixes == (".txt", ".jsonl"):
+        from ..corpus.jsonl import write_narratives
+        from ..corpus.lines import read_line_files
+
+        found = read_line_files([source])
+        narratives = require_valid(found, source, skip_invalid=skip_invalid)
+        write_narratives(output, narratives)
+        written = len(narratives)
     else:
-        raise typer.BadParameter("one of the files must end in .jsonl and the other in .spacy.")
+        raise typer.BadParameter(
+            "one of the files must end in .jsonl and the other in .spacy or .txt."
+        )
     err_console.print(f"{written} narratives written to {output}", markup=False)

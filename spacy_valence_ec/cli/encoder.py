@@ -65,7 +65,9 @@ def encoder(
             f"no text of '{missing[0]}' to choose word pieces by: give --text {missing[0]}=FILE.",
             param_hint="--text",
         )
-    texts = {name: [line for path in own for line in read_text(path)] for name, own in files.items()}
+    texts = {
+        name: [line for path in own for line in read_text(path)] for name, own in files.items()
+    }
     made = make_encoder(
         output, texts, folder=folder, weights=weights, tokenizer=tokenizer, min_count=min_count
     )

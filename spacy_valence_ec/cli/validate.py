@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..corpus.jsonl import Problem, printable, read_narratives
+from ..corpus.jsonl import Problem, ReadResult, printable, read_narratives
 from ..errors import Errors, ValenceECError
 from ..schema import Narrative
 from .main import fail
@@ -51,7 +51,15 @@ def read_valid(path: Path, *, skip_invalid: bool) -> list[Narrative]:
             is valid (D008).
         OSError: the file is missing or cannot be read.
     """
-    result = read_narratives(path)
+    return require_valid(read_narratives(path), path, skip_invalid=skip_invalid)
+
+
+def require_valid(result: ReadResult, path: Path, *, skip_invalid: bool) -> list[Narrative]:
+    """The narratives of what was read from `path`; what is not valid is listed on standard error.
+
+    Raises:
+        ValenceECError: as `read_valid`.
+    """
     problems = result.problems
     print_problems(problems)
     if problems and not skip_invalid:

@@ -174,7 +174,7 @@ def drop_punctuation(text: str) -> list[Edit]:
     edits = []
     for match in PUNCTUATION.finditer(text):
         start, end = match.span()
-        joins = 0 < start and end < len(text) and not text[start - 1].isspace()
+        joins = start > 0 and end < len(text) and not text[start - 1].isspace()
         edits.append((start, end, " " if joins and not text[end].isspace() else ""))
     return edits
 

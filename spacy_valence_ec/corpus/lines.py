@@ -10,7 +10,8 @@ A block of lines is a narrative, an empty line ends it. Its first line may hold 
 `key: value` or as one JSON object. Each unit follows its valence: `+` positive, `-` negative, `=`
 neutral. Carriers stand in square brackets. Units are joined by one space; `/` between two of them
 is a line break in the text, and `/` with a JSON string any other white space. In a unit `\\[`, `\\]`
-and `\\\\` are the characters themselves, and `\\n`, `\\r` are line ends.
+and `\\\\` are the characters themselves, `\\n`, `\\r` line ends, and `\\u` with four hexadecimal digits
+is the character of that number.
 """
 
 import json
@@ -33,6 +34,7 @@ NAMED_FIELDS = ("id", "narrator", "lang", "candidates")
 SIMPLE_VALUE = re.compile(r"[^\s,\"\[{][^,\"]*")
 ESCAPES = {"[": "[", "]": "]", "\\": "\\", "n": "\n", "r": "\r"}
 ESCAPED = {character: f"\\{name}" for name, character in ESCAPES.items()}
+CODE = re.compile(r"[0-9a-fA-F]{4}")
 
 Line = tuple[int, str]  # number in the file, text
 
@@ -51,21 +53,28 @@ class _Mistake(Exception):
     """A broken rule in a line: its name and what is wrong."""
 
 
-def read_lines_file(path: str | os.PathLike[str]) -> ReadResult:
-    """Read a file in the line format. A narrative without `id` gets the name of the file and its
+def read_line_files(paths: Iterable[str | os.PathLike[str]]) -> ReadResult:
+    """Read files in the line format. A narrative without `id` gets the name of its file and its
     number there. A narrative with a mistake is left out, and costs no other one.
 
     Raises:
-        OSError: the file is missing or cannot be read.
+        OSError: a file is missing or cannot be read.
     """
     result = ReadResult()
-    lines_of_id: dict[str, int] = {}
+    place_of_id: dict[str, str] = {}
+    for path in paths:
+        _read_file(Path(path), place_of_id, result)
+    return result
+
+
+def _read_file(path: Path, place_of_id: dict[str, str], result: ReadResult) -> None:
     file = str(path)
+    n_before = len(result.narratives) + len(result.problems)
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         result.problems.append(Problem(file, 0, "", "encoding", "the file is not UTF-8"))
-        return result
+        return
     for number, block in enumerate(_blocks(text), start=1):
         fields: dict[str, Any] = {}
         line = block[0][0]
@@ -73,27 +82,26 @@ def read_lines_file(path: str | os.PathLike[str]) -> ReadResult:
             if block[0][1].startswith(HEADER):
                 fields = _parse_header(block[0][1])
                 block = block[1:]
-            identity = str(fields.setdefault("id", f"{Path(path).stem}-{number:03}"))
-            first = lines_of_id.setdefault(identity, line)
-            if first != line:
-                raise _Mistake("id-duplicate", f"also the id of the narrative at line {first}")
+            identity = str(fields.setdefault("id", f"{path.stem}-{number:03}"))
+            place = f"{printable(file)}:{line}"
+            first = place_of_id.setdefault(identity, place)
+            if first != place:
+                raise _Mistake("id-duplicate", f"also the id of the narrative at {first}")
             draft = _Draft()
             for line, content in block:
                 _read_line(content, draft)
-            if not draft.units:
+            if not draft.units and draft.gap is None:
                 raise _Mistake("units-empty", "the narrative has no unit")
+            result.narratives.append(_finish(draft, fields))
         except _Mistake as mistake:
             rule, message = mistake.args
             identity = str(fields.get("id", ""))
             result.problems.append(Problem(file, line, identity, rule, message))
-            continue
-        result.narratives.append(_finish(draft, fields))
-    if not result.narratives and not result.problems:
+    if len(result.narratives) + len(result.problems) == n_before:
         result.problems.append(Problem(file, 0, "", "empty-file", "there is no narrative"))
-    return result
 
 
-def write_lines_file(path: str | os.PathLike[str], narratives: Iterable[Narrative]) -> None:
+def write_line_file(path: str | os.PathLike[str], narratives: Iterable[Narrative]) -> None:
     """Write narratives in the line format, or leave `path` as it is on any error."""
     blocks = ["\n".join(narrative_to_lines(narrative)) for narrative in narratives]
     with atomic_write(path) as handle:
@@ -117,7 +125,8 @@ def narrative_to_lines(narrative: Narrative) -> list[str]:
         own = [c for c in narrative.carriers if unit.start <= c.start < unit.end]
         lines.append(f"{SIGN_OF_VALENCE[unit.valence]} {_mark(narrative.text, unit, own)}")
         done = unit.end
-    lines += _gap_line(narrative.text[done:], "")
+    # A line of its own for what has no unit, so that it is no mistake.
+    lines += _gap_line(narrative.text[done:], "" if narrative.units else None)
     return lines
 
 
@@ -162,7 +171,10 @@ def _header(fields: Mapping[str, Any]) -> str:
     )
     if is_simple:
         return f"{HEADER} " + ", ".join(f"{key}: {value}" for key, value in fields.items())
-    return f"{HEADER} {json.dumps(fields, ensure_ascii=False)}"
+    line = json.dumps(fields, ensure_ascii=False)
+    # Half a surrogate pair, which UTF-8 cannot hold, and white space that ends a line for some.
+    is_plain = line.isprintable()
+    return f"{HEADER} {line if is_plain else json.dumps(fields)}"
 
 
 def _read_line(line: str, draft: _Draft) -> None:
@@ -175,9 +187,9 @@ def _read_line(line: str, draft: _Draft) -> None:
     sign, content = line[:1], line[2:]
     if sign not in VALENCE_OF_SIGN or line[1:2] != " " or not content.strip():
         raise _Mistake("line", "a unit is '+', '-' or '=', a space and its text")
-    text, carriers = _parse_unit(content)
-    if text != text.strip():
+    if content != content.strip():
         raise _Mistake("unit-space", "a unit begins or ends with white space")
+    text, carriers = _parse_unit(content)
     if carriers and sign == SIGN_OF_VALENCE[NEUTRAL]:
         raise _Mistake("carrier-neutral", "a neutral unit has no carrier")
     gap = draft.gap if draft.gap is not None else (" " if draft.units else "")
@@ -203,13 +215,21 @@ def _parse_unit(content: str) -> tuple[str, list[tuple[int, int]]]:
     text: list[str] = []
     carriers: list[tuple[int, int]] = []
     start: int | None = None
-    characters = iter(content)
-    for character in characters:
+    at = 0
+    while at < len(content):
+        character = content[at]
+        at += 1
         if character == "\\":
-            escaped = next(characters, "")
-            if escaped not in ESCAPES:
-                raise _Mistake("escape", "a backslash stands before '[', ']', '\\', 'n' or 'r'")
-            text.append(ESCAPES[escaped])
+            name, code = content[at : at + 1], content[at + 1 : at + 5]
+            if name == "u" and CODE.fullmatch(code):
+                text.append(chr(int(code, 16)))
+                at += 5
+            elif name in ESCAPES:
+                text.append(ESCAPES[name])
+                at += 1
+            else:
+                known = "'[', ']', '\\', 'n', 'r', or 'u' and four digits"
+                raise _Mistake("escape", f"a backslash stands before {known}")
         elif character == "[":
             if start is not None:
                 raise _Mistake("carrier-nested", "a carrier inside a carrier")
@@ -229,16 +249,21 @@ def _parse_unit(content: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _finish(draft: _Draft, fields: dict[str, Any]) -> Narrative:
-    candidates = fields.get("candidates")
     narrator = fields.get("narrator")
+    try:
+        spans = fields.get("candidates")
+        candidates = (
+            None if spans is None else tuple(Offsets(int(c["start"]), int(c["end"])) for c in spans)
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        message = "`candidates` is a list of objects with `start` and `end`"
+        raise _Mistake("candidates", message) from error
     return Narrative(
         id=str(fields["id"]),
         text=draft.text + (draft.gap or ""),
         units=tuple(draft.units),
         carriers=tuple(draft.carriers),
-        candidates=None
-        if candidates is None
-        else tuple(Offsets(c["start"], c["end"]) for c in candidates),
+        candidates=candidates,
         narrator=None if narrator is None else str(narrator),
         lang=str(fields.get("lang", Narrative.lang)),
         extra={key: value for key, value in fields.items() if key not in NAMED_FIELDS},
@@ -246,21 +271,30 @@ def _finish(draft: _Draft, fields: dict[str, Any]) -> Narrative:
 
 
 def _mark(text: str, unit: Unit, carriers: Iterable[Offsets]) -> str:
-    """The text of a unit with its carriers in brackets."""
+    """The text of a unit with its carriers in brackets; white space at its edges as numbers."""
+    whole = text[unit.start : unit.end]
+    first = unit.start + len(whole) - len(whole.lstrip())
+    last = unit.start + len(whole.rstrip())
+
+    def show(start: int, end: int) -> str:
+        return "".join(
+            ESCAPED.get(text[i], text[i]) if first <= i < last else _code(text[i])
+            for i in range(start, end)
+        )
+
     parts = []
     done = unit.start
     for carrier in sorted(carriers, key=lambda span: span.start):
-        before, inside = text[done : carrier.start], text[carrier.start : carrier.end]
-        parts += [_escape(before), "[", _escape(inside), "]"]
+        parts += [show(done, carrier.start), "[", show(carrier.start, carrier.end), "]"]
         done = carrier.end
-    return "".join([*parts, _escape(text[done : unit.end])])
+    return "".join([*parts, show(done, unit.end)])
 
 
-def _escape(text: str) -> str:
-    return "".join(ESCAPED.get(character, character) for character in text)
+def _code(character: str) -> str:
+    return f"\\u{ord(character):04x}"
 
 
-def _gap_line(gap: str, usual: str) -> list[str]:
+def _gap_line(gap: str, usual: str | None) -> list[str]:
     if gap == usual:
         return []
     return [GAP] if gap == "\n" else [f"{GAP} {json.dumps(gap)}"]

@@ -50,7 +50,9 @@ def docs() -> list[Doc]:
 
 @pytest.mark.parametrize("max_pieces", [1, 40, 2048])
 def test_the_vectors_are_those_of_spacy_transformers(alberto_like: Path, max_pieces: int) -> None:
-    stock = make(alberto_like, registry.architectures.get("spacy-transformers.Tok2VecTransformer.v3"))
+    stock = make(
+        alberto_like, registry.architectures.get("spacy-transformers.Tok2VecTransformer.v3")
+    )
     model = make(alberto_like, max_pieces=max_pieces)
     for each in (stock, model):
         each.initialize(X=docs())
@@ -136,7 +138,11 @@ def test_each_layer_has_its_rate(alberto_like: Path) -> None:
     vectors, backprop = model.begin_update(docs())
     backprop([np.ones_like(array) for array in vectors])
     network = transformer_of(model).transformer
-    before = {name: (p.detach().clone(), p.grad.clone()) for name, p in network.named_parameters() if p.grad is not None}
+    before = {
+        name: (p.detach().clone(), p.grad.clone())
+        for name, p in network.named_parameters()
+        if p.grad is not None
+    }
     model.finish_update(optimizer)
     for name, parameter in network.named_parameters():
         if name not in before:

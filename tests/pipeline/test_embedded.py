@@ -32,6 +32,7 @@ from spacy.training.loop import train as spacy_train
 from thinc.api import Model
 
 from spacy_valence_ec.base.assets import WEIGHTS, has_asset
+from spacy_valence_ec.base.encoders import EMBEDDED_ENCODER
 from spacy_valence_ec.configs import compose_config
 from spacy_valence_ec.corpus.reader import Corpus
 from spacy_valence_ec.errors import ValenceECError, ValenceECWarning
@@ -209,14 +210,16 @@ def test_scores_do_not_depend_on_the_candidates(small_base: SmallBase) -> None:
     assert {name: scores[name] for name in names} == {name: without[name] for name in names}
 
 
-def test_the_shipped_base_fits_the_default_pipeline(corpus: Path) -> None:
+@pytest.mark.parametrize("backbone", ["embedded", "small"])
+def test_the_shipped_base_fits_the_pipeline(corpus: Path, backbone: str) -> None:
     """Every network takes its weights: a warning, W004, would be an error. Of their quality only
     that the tagger knows the commonest words."""
-    config = compose_config("joint", "embedded", configs=ROOT / "configs")
+    config = compose_config("joint", backbone, configs=ROOT / "configs")
     config["paths"].update(train=str(corpus), dev=str(corpus))
     nlp = init_nlp(config)
-    for name in ("tok2vec", *HEADS, "morphologizer"):
-        assert has_asset(f"{WEIGHTS}/{name}.safetensors"), name
+    for name in HEADS:
+        folder = f"{EMBEDDED_ENCODER}/heads" if backbone == "embedded" else WEIGHTS
+        assert has_asset(f"{folder}/{name}.safetensors"), name
     doc = nlp("Ieri sono andata dal medico e il treno era in ritardo.")
     tags = {token.text: token.pos_ for token in doc}
     assert [tags[word] for word in ("medico", "il", "treno", "e", ".")] == [

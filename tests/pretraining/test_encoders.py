@@ -6,7 +6,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import spacy
 from helpers import (
@@ -66,12 +65,14 @@ def test_a_name_is_looked_for_in_order(empty: Path) -> None:
     put(empty / "assets" / "mini", 48)
     config = compose_config("joint", "mini", configs=CONFIGS)
     assert config["backbone"]["width"] == 48
-    assert config["backbone"]["name"] == str(empty / "assets" / "mini")
+    assert config["backbone"]["name"] == "mini"
+    assert find_model("mini") == empty / "assets" / "mini"
     own = put(empty / "training" / "pretrain" / "mini", 64)
     config = compose_config("joint", "mini", configs=CONFIGS).interpolate()
     assert config["backbone"]["width"] == 64
     model = config["components"]["tok2vec"]["model"]
-    assert model["name"] == str(own)
+    assert model["name"] == "mini"
+    assert find_model("mini") == own
     assert model["tokenizer_config"] == {"use_fast": True, "model_max_length": 256}
     assert model["get_spans"]["window"] == 64
 
@@ -101,7 +102,8 @@ def test_an_installed_package_of_models(
         (put(empty / "other") / "config.json").read_bytes()
     )
     config = compose_config("joint", "tiny-it", configs=CONFIGS)
-    assert config["backbone"]["name"] == str(empty / "some_models")
+    assert config["backbone"]["name"] == "tiny-it"
+    assert find_model("tiny-it") == empty / "some_models"
     assert config["backbone"]["width"] == 32
     monkeypatch.delitem(sys.modules, "some_models", raising=False)
 
