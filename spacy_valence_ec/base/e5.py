@@ -15,6 +15,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,8 @@ class _Reader:
     places."""
 
     def __init__(self, path: Path):
-        self.buffer = memoryview(np.memmap(path, dtype=np.uint8, mode="r"))
+        content: Any = np.memmap(path, dtype=np.uint8, mode="r")
+        self.buffer = memoryview(content)
         self.at = 0
         self.table: dict[str, tuple[int, int, int]] = {}  # type, number of values, place
 
@@ -172,16 +174,14 @@ class _Reader:
         if bytes(self.take(len(MAGIC))) != MAGIC:
             raise ValueError(MAGIC)
         self.unpack("I")
-        dims = self.unpack("7i")
+        dims: Any = self.unpack("7i")
         (epsilon, _) = self.unpack("fi")
         n_pieces, _, _, pad, _ = self.unpack("5i")
         (n_bytes,) = self.unpack("Q")
         offsets = np.frombuffer(self.take(4 * (n_pieces + 1)), "<u4").tolist()
         self.take(4 * n_pieces)
         text = bytes(self.take(n_bytes))
-        pieces = [
-            text[start:end].decode() for start, end in zip(offsets, offsets[1:], strict=False)
-        ]
+        pieces = [text[start:end].decode() for start, end in pairwise(offsets)]
         (_, n_skipped) = self.unpack("iI")
         self.take(n_skipped)
         (n_tensors,) = self.unpack("i")
@@ -190,7 +190,7 @@ class _Reader:
             name = bytes(self.take(length)).decode()
             kind, n_values, place, _ = self.unpack("BIQQ")
             self.table[name] = (kind, n_values, place)
-        sizes = Sizes(*dims, epsilon=epsilon, pad=pad)
+        sizes = Sizes(*dims, epsilon, pad)
         return E5(sizes, pieces, dict(self.tensors(sizes)))
 
     def tensors(self, sizes: Sizes) -> Any:

@@ -76,8 +76,8 @@ language: [{{ coverage | join(", ") }}]
 {{ source }}. {{ "%.1f" | format(parameters / 1e6) }} million parameters, \
 {{ "{:,}".format(pieces) }} of {{ "{:,}".format(all_pieces) }} word pieces.
 {% if coverage %}
-Kept are the pieces that occur at least {{ min_count }} times in the text of a language, single Latin
-letters, digits, punctuation, symbols and emoji.
+Kept are the pieces that occur at least {{ min_count }} times in the text of a language, single
+Latin letters, digits, punctuation, symbols and emoji.
 
 | language | pieces counted | kept | unknown pieces after pruning |
 | --- | ---: | ---: | ---: |
@@ -147,7 +147,7 @@ def make_encoder(
         kept = choose_pieces(source.tokenizer, counts, min_count=min_count, always=range(pad + 1))
     content = prune_tokenizer(source.tokenizer, kept)
     prune_transformer(source.transformer, kept)
-    fast = make_fast_tokenizer(content, source.special, source.max_length)
+    fast: Any = make_fast_tokenizer(content, source.special, source.max_length)
     coverage = _coverage(fast.backend_tokenizer, counts, kept, texts)
     n_parameters = sum(p.numel() for p in source.transformer.parameters())
     card = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(

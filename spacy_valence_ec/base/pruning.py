@@ -1,4 +1,4 @@
-"""Encoders with a smaller vocabulary: only the word pieces that the text of some languages needs."""
+"""Encoders with a smaller vocabulary: the word pieces that the text of some languages needs."""
 
 import json
 import unicodedata

@@ -111,7 +111,7 @@ def add_encoder(
     ],
     output: Annotated[Path, typer.Argument(help="Folder of the base.", **EXISTING)],
 ) -> None:
-    """Add the encoder of a trained pipeline to the base, in 8 bits, and the weights of its heads."""
+    """Add the encoder of a trained pipeline to the base, and the weights of its heads."""
     from ..base import build as building
 
     files = building.add_encoder(joint, output, HEADS)

@@ -18,9 +18,9 @@ def convert(
 ) -> None:
     """Convert narratives from JSON Lines to a spaCy DocBin or to the line format, or back.
 
-    The suffixes say which: .jsonl, .spacy, .txt. Units, carriers, candidates, id, narrator and fields
-    of your own are kept; offsets inside a token are snapped outward, with a
-    warning that counts them.
+    The suffixes say which: .jsonl, .spacy, .txt. Units, carriers, candidates, id,
+    narrator and fields of your own are kept; in a DocBin, offsets inside a token are snapped
+    outward, with a warning that counts them.
 
     Example: valence-ec convert corpus/narratives.jsonl narratives.spacy
     """

@@ -92,7 +92,7 @@ def read_text(path: Path) -> Iterator[str]:
 
     try:
         if path.suffix == ".jsonl":
-            lines = (record["text"] for record in srsly.read_jsonl(path))
+            lines: Iterator[str] = (record["text"] for record in srsly.read_jsonl(path))
         else:
             lines = iter(path.read_text(encoding="utf-8").splitlines())
         yield from (line for line in lines if line.strip())

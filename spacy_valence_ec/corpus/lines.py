@@ -9,9 +9,9 @@
 A block of lines is a narrative, an empty line ends it. Its first line may hold fields after `#`, as
 `key: value` or as one JSON object. Each unit follows its valence: `+` positive, `-` negative, `=`
 neutral. Carriers stand in square brackets. Units are joined by one space; `/` between two of them
-is a line break in the text, and `/` with a JSON string any other white space. In a unit `\\[`, `\\]`
-and `\\\\` are the characters themselves, `\\n`, `\\r` line ends, and `\\u` with four hexadecimal digits
-is the character of that number.
+is a line break in the text, and `/` with a JSON string any other white space. In a unit `\\[`,
+`\\]` and `\\\\` are the characters themselves, `\\n`, `\\r` line ends, and `\\u` with four
+hexadecimal digits is the character of that number.
 """
 
 import json
@@ -49,7 +49,7 @@ class _Draft:
     gap: str | None = None  # before the next unit; None for the usual one
 
 
-class _Mistake(Exception):
+class _MistakeError(Exception):
     """A broken rule in a line: its name and what is wrong."""
 
 
@@ -86,14 +86,15 @@ def _read_file(path: Path, place_of_id: dict[str, str], result: ReadResult) -> N
             place = f"{printable(file)}:{line}"
             first = place_of_id.setdefault(identity, place)
             if first != place:
-                raise _Mistake("id-duplicate", f"also the id of the narrative at {first}")
+                raise _MistakeError("id-duplicate", f"also the id of the narrative at {first}")
             draft = _Draft()
-            for line, content in block:
+            for number_of_line, content in block:
+                line = number_of_line
                 _read_line(content, draft)
             if not draft.units and draft.gap is None:
-                raise _Mistake("units-empty", "the narrative has no unit")
+                raise _MistakeError("units-empty", "the narrative has no unit")
             result.narratives.append(_finish(draft, fields))
-        except _Mistake as mistake:
+        except _MistakeError as mistake:
             rule, message = mistake.args
             identity = str(fields.get("id", ""))
             result.problems.append(Problem(file, line, identity, rule, message))
@@ -148,15 +149,15 @@ def _parse_header(line: str) -> dict[str, Any]:
         try:
             fields = json.loads(content)
         except ValueError as error:
-            raise _Mistake("header", "the fields after '#' are no JSON object") from error
+            raise _MistakeError("header", "the fields after '#' are no JSON object") from error
         if not isinstance(fields, dict):
-            raise _Mistake("header", "the fields after '#' are no JSON object")
+            raise _MistakeError("header", "the fields after '#' are no JSON object")
         return fields
     fields = {}
     for part in filter(None, (part.strip() for part in content.split(","))):
         key, colon, value = part.partition(":")
         if not colon or not key.strip() or not value.strip():
-            raise _Mistake("header", "fields after '#' are written 'key: value, key: value'")
+            raise _MistakeError("header", "fields after '#' are written 'key: value, key: value'")
         fields[key.strip()] = value.strip()
     return fields
 
@@ -186,12 +187,12 @@ def _read_line(line: str, draft: _Draft) -> None:
         return
     sign, content = line[:1], line[2:]
     if sign not in VALENCE_OF_SIGN or line[1:2] != " " or not content.strip():
-        raise _Mistake("line", "a unit is '+', '-' or '=', a space and its text")
+        raise _MistakeError("line", "a unit is '+', '-' or '=', a space and its text")
     if content != content.strip():
-        raise _Mistake("unit-space", "a unit begins or ends with white space")
+        raise _MistakeError("unit-space", "a unit begins or ends with white space")
     text, carriers = _parse_unit(content)
     if carriers and sign == SIGN_OF_VALENCE[NEUTRAL]:
-        raise _Mistake("carrier-neutral", "a neutral unit has no carrier")
+        raise _MistakeError("carrier-neutral", "a neutral unit has no carrier")
     gap = draft.gap if draft.gap is not None else (" " if draft.units else "")
     start = len(draft.text) + len(gap)
     draft.text += gap + text
@@ -206,7 +207,7 @@ def _parse_gap(line: str) -> str:
     except ValueError:
         gap = None
     if not isinstance(gap, str) or gap.strip():
-        raise _Mistake("gap", "after '/' stands white space as a JSON string, or nothing")
+        raise _MistakeError("gap", "after '/' stands white space as a JSON string, or nothing")
     return gap
 
 
@@ -229,22 +230,22 @@ def _parse_unit(content: str) -> tuple[str, list[tuple[int, int]]]:
                 at += 1
             else:
                 known = "'[', ']', '\\', 'n', 'r', or 'u' and four digits"
-                raise _Mistake("escape", f"a backslash stands before {known}")
+                raise _MistakeError("escape", f"a backslash stands before {known}")
         elif character == "[":
             if start is not None:
-                raise _Mistake("carrier-nested", "a carrier inside a carrier")
+                raise _MistakeError("carrier-nested", "a carrier inside a carrier")
             start = len(text)
         elif character == "]":
             if start is None:
-                raise _Mistake("carrier-bracket", "']' without '[' before it")
+                raise _MistakeError("carrier-bracket", "']' without '[' before it")
             if not "".join(text[start:]).strip():
-                raise _Mistake("carrier-empty", "a carrier without text")
+                raise _MistakeError("carrier-empty", "a carrier without text")
             carriers.append((start, len(text)))
             start = None
         else:
             text.append(character)
     if start is not None:
-        raise _Mistake("carrier-bracket", "'[' without ']' behind it")
+        raise _MistakeError("carrier-bracket", "'[' without ']' behind it")
     return "".join(text), carriers
 
 
@@ -257,7 +258,7 @@ def _finish(draft: _Draft, fields: dict[str, Any]) -> Narrative:
         )
     except (TypeError, KeyError, ValueError) as error:
         message = "`candidates` is a list of objects with `start` and `end`"
-        raise _Mistake("candidates", message) from error
+        raise _MistakeError("candidates", message) from error
     return Narrative(
         id=str(fields["id"]),
         text=draft.text + (draft.gap or ""),

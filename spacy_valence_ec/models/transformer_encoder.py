@@ -45,7 +45,7 @@ def TransformerEncoder(
     evaluation mode while it predicts, so that threads can share a pipeline, and runs rows of like
     length together.
 
-    name: a model of this project ("embedded"), a local folder or the name of a hub model.
+    name: a model of this project ("e5-small-it"), a local folder or the name of a hub model.
     mixed_precision: half precision on a GPU, in training and in prediction.
     precision: of training on a processor: "bfloat16" runs its matrix products in that format,
         "auto" does so where the processor has units for it, else "float32". Predictions are made
@@ -57,11 +57,11 @@ def TransformerEncoder(
     Raises: ValenceECError V034 for an argument out of range, P010 or P011 where `name` is a model
     of this project that is missing, when it is initialized.
     """
-    for argument, value, is_valid, expected in (
-        ("precision", precision, precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
-        ("max_pieces", max_pieces, max_pieces > 0, "above 0"),
-        ("rate_factor", rate_factor, rate_factor >= 0, "0 or more"),
-        ("layer_decay", layer_decay, 0 < layer_decay <= 1, "above 0 and at most 1"),
+    for argument, is_valid, expected in (
+        ("precision", precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+        ("max_pieces", max_pieces > 0, "above 0"),
+        ("rate_factor", rate_factor >= 0, "0 or more"),
+        ("layer_decay", 0 < layer_decay <= 1, "above 0 and at most 1"),
     ):
         if not is_valid:
             raise ValenceECError(
@@ -79,9 +79,9 @@ def TransformerEncoder(
     )
     transformer = transformer_of(model)
     transformer.init = _init
-    wrapper = transformer.layers[0]
-    wrapper.shims[0] = EncoderShim(
-        wrapper.shims[0]._hfmodel,
+    shims: list[Any] = transformer.layers[0].shims
+    shims[0] = EncoderShim(
+        shims[0]._hfmodel,
         mixed_precision=mixed_precision,
         grad_scaler_config=dict(grad_scaler_config),
         precision=precision,
@@ -179,12 +179,9 @@ class EncoderShim(HFShim):
                 continue
             factor = self.rate_of(name)
             if factor and not overflowed:
-                values, _ = optimizer(
-                    (self.id, name),
-                    torch2xp(parameter.data),
-                    torch2xp(parameter.grad),
-                    lr_scale=factor,
-                )
+                weights: Any = torch2xp(parameter.data)
+                gradient: Any = torch2xp(parameter.grad)
+                values, _ = optimizer((self.id, name), weights, gradient, lr_scale=factor)
                 parameter.data = xp2torch(values, device=parameter.device)
             parameter.grad.zero_()
         self._grad_scaler.update()
@@ -246,5 +243,5 @@ def training_precision(precision: str = AUTO) -> str:
 def has_bfloat16() -> bool:
     """Whether the processor has units for bfloat16. Without them it is several times slower than
     float32."""
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(bool(known.get(key)) for key in ("avx512_bf16", "amx_bf16", "bf16"))

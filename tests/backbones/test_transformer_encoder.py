@@ -1,5 +1,5 @@
-"""`TransformerEncoder`: the same vectors as spacy-transformers gives, safe for threads, at the rates
-that the config names."""
+"""`TransformerEncoder`: the vectors that spacy-transformers gives, safe for threads, at the
+rates that the config names."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,5 +1,5 @@
-"""`valence-ec encoder`: files of the known layout become a Hugging Face encoder with the word pieces
-of some languages, and of others nothing is written."""
+"""`valence-ec encoder`: files of the known layout become a Hugging Face encoder with the word
+pieces of some languages, and of others nothing is written."""
 
 import json
 from pathlib import Path

@@ -96,6 +96,10 @@ def packed(rows: int, table: list[tuple[str, int, int, int, int]], data: bytes) 
     return head + data
 
 
+def score(piece: str) -> float:
+    return 0.0 if piece in SPECIAL else -5.0 - 0.1 * len(piece)
+
+
 def tokenizer() -> dict[str, object]:
     """Content of tokenizer.json: the pieces, and a mask behind them."""
     ids = {piece: i for i, piece in enumerate([*PIECES, "<mask>"])}
