@@ -154,38 +154,58 @@ def memory(nlp: Language, texts: list[str], n_docs: int) -> list[tuple[int, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, default=Path("training/joint/model-best"))
+    parser.add_argument("--small", type=Path, help="a pipeline on the backbone `small`")
     parser.add_argument("--data", type=Path, default=Path("data/test.jsonl"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--layers", type=int, default=12, help="of the random transformer")
-    parser.add_argument("--only", choices=["cnn", "transformer"], help="default: both")
+    parser.add_argument("--docs", type=int, default=2_000, help="that stream, for the memory")
+    parser.add_argument("--only", choices=["model", "transformer"], help="default: both")
     args = parser.parse_args()
 
     texts = [record["text"] for record in srsly.read_jsonl(args.data)]
     machine = platform.processor() or platform.machine()
     print(f"{machine}, Python {platform.python_version()}, median of {args.rounds} rounds")
     if args.only != "transformer":
-        measure_cnn(args.model, texts, args.rounds)
-    if args.only != "cnn":
-        measure_transformer(args.data, texts[:16], args.layers, args.rounds)
+        measure_model(args.model, texts, args.rounds, args.docs)
+        if args.small:
+            compare(args.model, args.small, "small", texts, args.rounds)
+    if args.only != "model":
+        measure_transformer(args.model, args.data, texts[:16], args.layers, args.rounds)
 
 
-def measure_cnn(path: Path, texts: list[str], rounds: int) -> None:
+def measure_model(path: Path, texts: list[str], rounds: int, n_docs: int) -> None:
     nlp = spacy.load(path)
-    report_ratios("CNN", nlp, single_task(path), texts, 64, rounds)
+    report_ratios(path.parent.name, nlp, single_task(path), texts, 64, rounds)
     words = " ".join(texts).split()
-    rows = growth(nlp, words, [1_000, 10_000, 100_000])
+    rows = growth(nlp, words, [1_000, 10_000, 50_000])
     costs = ", ".join(f"{cost:.0f} at {size:,}" for size, cost in rows)
-    print(f"CNN: microseconds a token of one Doc {costs}", end=" ")
+    print(f"microseconds a token of one Doc {costs}", end=" ")
     print(f"(longest over shortest {rows[-1][1] / rows[0][1]:.2f})")
-    rows = memory(nlp, texts, 20_000)
+    rows = memory(nlp, texts, n_docs)
     sizes = ", ".join(f"{megabytes:.0f} after {i:,}" for i, megabytes in rows)
-    print(f"CNN: resident MB {sizes} Docs (last over first {rows[-1][1] / rows[0][1]:.3f})")
+    print(f"resident MB {sizes} Docs (last over first {rows[-1][1] / rows[0][1]:.3f})")
 
 
-def measure_transformer(data: Path, texts: list[str], layers: int, rounds: int) -> None:
+def compare(first: Path, second: Path, name: str, texts: list[str], rounds: int) -> None:
+    """The speed of two pipelines in turn."""
+    one, two = spacy.load(first), spacy.load(second)
+    ratio, fast, slow = median_ratio(
+        lambda: exhaust(one.pipe(texts, batch_size=16)),
+        lambda: exhaust(two.pipe(texts, batch_size=16)),
+        rounds,
+    )
+    n_words = sum(len(text.split()) for text in texts)
+    print(f"speed over `{name}` {ratio:.2f}", end=" ")
+    print(f"({n_words / fast:,.0f} and {n_words / slow:,.0f} words a second)")
+
+
+def measure_transformer(
+    model: Path, data: Path, texts: list[str], layers: int, rounds: int
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = random_transformer(Path(folder), data, layers)
         report_ratios("BERT-base size", spacy.load(path), single_task(path), texts, 16, rounds)
+        compare(model, path, "BERT-base size", texts, rounds)
 
 
 def report_ratios(

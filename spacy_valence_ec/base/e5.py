@@ -174,7 +174,7 @@ class _Reader:
         if bytes(self.take(len(MAGIC))) != MAGIC:
             raise ValueError(MAGIC)
         self.unpack("I")
-        dims: Any = self.unpack("7i")
+        dims = self.unpack("7i")
         (epsilon, _) = self.unpack("fi")
         n_pieces, _, _, pad, _ = self.unpack("5i")
         (n_bytes,) = self.unpack("Q")
@@ -190,7 +190,7 @@ class _Reader:
             name = bytes(self.take(length)).decode()
             kind, n_values, place, _ = self.unpack("BIQQ")
             self.table[name] = (kind, n_values, place)
-        sizes = Sizes(*dims, epsilon, pad)
+        sizes = Sizes(*(*dims, epsilon, pad))
         return E5(sizes, pieces, dict(self.tensors(sizes)))
 
     def tensors(self, sizes: Sizes) -> Any:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from spacy import Language
+from spacy import Language, Vocab
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, Model
@@ -13,7 +14,7 @@ from thinc.types import Floats2d
 from ..errors import Errors, ValenceECError
 from ..models.bio import B, Chains, I, O, spans_of_tags
 from ..models.spans import group_offsets
-from ..schema import EC_KEY, EC_LABEL, FU_KEY
+from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL
 from .annotations import set_carriers
 from .calibrated import CalibratedHead
 from .condition import gold_carrier_spans, gold_valences, valences_of
@@ -79,9 +80,9 @@ def make_ec_tagger(
     model: `spacy_valence_ec.CarrierTagger.v1`, or with a suggester
         `spacy_valence_ec.CarrierCandidateClassifier.v1`.
     suggester: any registered one, such as `spacy.ngram_suggester.v1`; null to tag tokens.
-    threshold: with a suggester, the least probability of a candidate that is accepted, before the
-        temperature of a calibrated component, which changes no decision. The tagger ignores it:
-        its decoding takes the most probable valid tagging.
+    threshold: least probability that a unit holds a carrier, for its most probable carriers to be
+        taken; with a suggester, that a candidate is one. Before the temperature of a calibrated
+        component, which changes no decision.
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
     class_weights: of the units (with a suggester: candidates) that hold a carrier, "EC", and of
         those that do not, "none"; "balanced"; or null.
@@ -108,6 +109,7 @@ def make_ec_tagger(
             nlp.vocab,
             model,
             name,
+            threshold=threshold,
             loss_weight=loss_weight,
             class_weights=class_weights,
             condition_source=condition_source,
@@ -168,20 +170,35 @@ class Decoded:
 
 
 class EmotionCarrierTagger(CarrierPipe):
-    """Tags the tokens of each unit and decodes the most probable carriers, each inside one
-    unit.
+    """Tags the tokens of each unit. A unit that probably holds a carrier gets its most probable
+    carriers; one that is labeled neutral gets none.
 
     Sets `doc.spans["ec"]`, label "EC", with `attrs["scores"]`, float32 (n_carriers,): the
     probability, under the distribution over all valid taggings of the unit at the component's
     temperature, that exactly these tokens are a carrier.
     """
 
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str | None = None,
+        *,
+        threshold: float = 0.5,
+        **settings: Any,
+    ):
+        super().__init__(vocab, model, name, **settings)
+        self.threshold = threshold
+
     def raw_scores(self, docs: Sequence[Doc]) -> Decoded:
         inputs = self.model_input(docs)
         self.require_vectors(docs)
         emissions = self.model.predict(inputs)
         chains = chains_of(docs, [self.to_cpu(array) for array in emissions])
-        return Decoded(chains, spans_of_tags(chains.decode()), [len(doc) for doc in docs])
+        holds = np.exp(chains.log_with - chains.log_z) >= self.threshold
+        holds &= np.asarray([u.label_ != NEUTRAL for doc in docs for u in doc.spans[FU_KEY]], bool)
+        carriers = spans_of_tags(chains.decode_given(holds))
+        return Decoded(chains, carriers, [len(doc) for doc in docs])
 
     def at_temperature(
         self, raw: Decoded, temperature: float
