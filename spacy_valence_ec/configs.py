@@ -7,7 +7,7 @@ from typing import Any
 from spacy import util
 from thinc.api import Config
 
-from .base.encoders import find_model, is_model_name
+from .base.encoders import EMBEDDED_ENCODER, find_model, is_model_name
 from .errors import Errors, ValenceECError
 
 # Halves for any model, which have no name of their own: of encoders, of causal models.
@@ -166,6 +166,13 @@ def reads_vectors(section: Any) -> bool:
         or section.get("include_static_vectors") is True
         or any(map(reads_vectors, section.values()))
     )
+
+
+def is_italian(config: Config) -> bool:
+    """Whether the encoder of a composed config knows Italian alone: it reads the vectors of the base,
+    or has its word pieces."""
+    is_embedded = config.get("backbone", {}).get("name") == EMBEDDED_ENCODER
+    return is_embedded or reads_vectors(config["components"])
 
 
 def _folder_of(pipeline: str) -> Path:

@@ -191,9 +191,11 @@ def _read_e5(weights: Path | None, tokenizer: Path | None) -> _Source:
     model = e5.read_weights(weights)
     content = e5.read_tokenizer(tokenizer, model.pieces)
     n_pieces = len(vocabulary(content))
-    network = BertModel(BertConfig(**e5.bert_config(model.sizes)), add_pooling_layer=False)
+    network = BertModel(BertConfig(**e5.bert_config(model.sizes)))
     state = {name: torch.from_numpy(values) for name, values in model.tensors.items()}
-    network.load_state_dict(state)
+    # The file has no pooling layer, which no component reads, but transformers asks for one.
+    pooler = {f"pooler.{name}": torch.zeros_like(p) for name, p in network.pooler.named_parameters()}
+    network.load_state_dict({**state, **pooler})
     # Rows behind the last piece of the tokenizer are padding of the file.
     prune_transformer(network, range(min(n_pieces, model.sizes.rows)))
     description = "multilingual-e5-small (Wang et al. 2024)"

@@ -12,7 +12,7 @@ from pathlib import Path
 import spacy
 
 from ..base.assets import sha256
-from ..configs import SETTINGS, first_setting, reads_vectors
+from ..configs import SETTINGS, first_setting, is_italian
 from ..corpus.jsonl import read_narratives
 from ..corpus.split import DEV
 from ..errors import Errors, ValenceECError, listed
@@ -162,8 +162,8 @@ def _check_configs(plan: Plan, configs: Path, gpu: int) -> None:
             paths.update(paths_of(config) if plan.overrides else ())
             used |= apply_overrides(config, plan.overrides)
             why = problem_of(config)
-            if why is None and plan.lang != "it" and reads_vectors(config["components"]):
-                why = "the encoder reads the vectors of the Italian base: take 'cnn', or another"
+            if why is None and plan.lang != "it" and is_italian(config):
+                why = "the encoder is that of the Italian base: take 'cnn', or another"
             if why is not None:
                 where = f"{PLAN}: '{setting}' on '{run.backbone}'"
                 raise ValenceECError(Errors.E002.format(path=where, why=why))

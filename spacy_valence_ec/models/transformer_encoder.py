@@ -24,6 +24,7 @@ from ..errors import Errors, ValenceECError
 
 AUTO, FLOAT32, BFLOAT16 = PRECISIONS = ("auto", "float32", "bfloat16")
 
+EPSILON = 1e-12
 LAYER = re.compile(r"\b(?:layer|layers|h|block|blocks)\.(\d+)\.")
 
 
@@ -144,6 +145,13 @@ class EncoderShim(HFShim):
         self.rate_factor = rate_factor
         self.layer_decay = layer_decay
 
+    def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
+        super().from_bytes(bytes_data)
+        if self._model is not None:
+            restore_epsilon(self._model)
+            self._model.eval()
+        return self
+
     def predict(self, inputs: ArgsKwargs) -> ModelOutput:
         if self._model.training:
             self._model.eval()
@@ -230,6 +238,17 @@ def _parts(order: list[int], lengths: list[int], max_pieces: int) -> Iterator[li
         part.append(row)
     if part:
         yield part
+
+
+def restore_epsilon(network: torch.nn.Module) -> None:
+    """Give layer normalization its constant again where that is 0: stored by spacy-transformers, the
+    usual 1e-12 is rounded to 0, and a row without variance would become NaN."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.LayerNorm) and module.eps == 0:
+            module.eps = EPSILON
+    config: Any = network.config
+    if getattr(config, "layer_norm_eps", None) == 0:
+        config.layer_norm_eps = EPSILON
 
 
 def training_precision(precision: str = AUTO) -> str:

@@ -17,7 +17,14 @@ from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL, VALENCES
 from .annotations import set_carriers, set_valences
 from .condition import gold_valences
 from .ec_tagger import DEFAULT_MODEL as CARRIER_MODEL
-from .ec_tagger import WITHOUT, EmotionCarrierTagger, by_doc, chains_of, gold_tags
+from .ec_tagger import (
+    WITHOUT,
+    EmotionCarrierTagger,
+    by_doc,
+    chains_of,
+    gold_tags,
+    holds_carrier,
+)
 from .head import ClassWeights, Head
 from .score_weights import BOTH
 from .valence_classifier import DEFAULT_MODEL as VALENCE_MODEL
@@ -26,6 +33,7 @@ from .valence_classifier import ValenceClassifier
 # The networks of the two tasks, by the references of the model, and their names.
 PARTS = {"valence": "valence_classifier", "carriers": "carrier_tagger"}
 CARRIER_CLASSES = (WITHOUT, EC_LABEL)
+NEUTRAL_INDEX = VALENCES.index(NEUTRAL)
 LARGEST = 700.0  # of a logarithm: there is no float64 of a larger one
 
 
@@ -154,7 +162,8 @@ class CoupledTagger(Head):
             valences, holds = coupled.decode()
             tags = chains.decode_given(holds)
         else:
-            valences, tags = scores.argmax(axis=1), chains.decode()
+            valences = scores.argmax(axis=1)
+            tags = chains.decode_given(holds_carrier(chains, valences != NEUTRAL_INDEX))
         carriers = spans_of_tags(tags)
         probabilities = chains.span_probabilities(carriers)
         if self.coupled:
@@ -272,7 +281,7 @@ class _Gold:
         ]
         presence[~np.asarray(known, dtype=bool)] = -1
         if exclusive:
-            presence[(valence == VALENCES.index(NEUTRAL)) & (presence == PRESENT)] = -1
+            presence[(valence == NEUTRAL_INDEX) & (presence == PRESENT)] = -1
         return cls(valence, presence, tags)
 
 

@@ -195,8 +195,8 @@ class EmotionCarrierTagger(CarrierPipe):
         self.require_vectors(docs)
         emissions = self.model.predict(inputs)
         chains = chains_of(docs, [self.to_cpu(array) for array in emissions])
-        holds = np.exp(chains.log_with - chains.log_z) >= self.threshold
-        holds &= np.asarray([u.label_ != NEUTRAL for doc in docs for u in doc.spans[FU_KEY]], bool)
+        felt = [unit.label_ != NEUTRAL for doc in docs for unit in doc.spans[FU_KEY]]
+        holds = holds_carrier(chains, np.asarray(felt, dtype=bool), self.threshold)
         carriers = spans_of_tags(chains.decode_given(holds))
         return Decoded(chains, carriers, [len(doc) for doc in docs])
 
@@ -256,6 +256,12 @@ class EmotionCarrierTagger(CarrierPipe):
             n_holding += sum(((start <= starts) & (starts < end)).any() for start, end in units)
         self.set_class_weights({WITHOUT: n_units - int(n_holding), EC_LABEL: int(n_holding)})
         return found[:SAMPLE_SIZE]
+
+
+def holds_carrier(chains: Chains, felt: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """Which units are given a carrier, bool (n_units,): those that are felt, bool (n_units,), and
+    whose taggings with a carrier have at least the probability `threshold` together."""
+    return felt & (np.exp(chains.log_with - chains.log_z) >= threshold)
 
 
 def chains_of(docs: Sequence[Doc], emissions: Sequence[np.ndarray]) -> Chains:

@@ -122,6 +122,11 @@ def test_training_mode_lasts_for_the_update_alone(alberto_like: Path) -> None:
     assert np.abs(first[0] - second[0]).max() > 1e-3
     assert_same_numbers(model.predict(docs())[0], model.predict(docs())[0])
     copy = make(alberto_like).from_bytes(model.to_bytes())
+    for each in (model, copy):
+        network = transformer_of(each).transformer
+        norms = [m for m in network.modules() if isinstance(m, torch.nn.LayerNorm)]
+        assert {norm.eps for norm in norms} == {1e-12}
+        assert network.config.layer_norm_eps == 1e-12
     assert_same_numbers(copy.predict(docs())[0], model.predict(docs())[0])
 
 
