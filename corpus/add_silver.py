@@ -3,9 +3,9 @@
 python corpus/add_silver.py FOLDER
 
 Reads every .txt file of the folder (`spacy_valence_ec.corpus.lines`). A narrative that shares eight
-words in a row with one of the corpus, of the difficult set, or with a silver one before it, is left
-out. Ids are `silver-` and the name of the file with the narrative's number there, narrators get
-`silver-` before their names. Files that were added before are replaced.
+words in a row with one of the corpus, of the difficult set or of the behavior suite, or with a silver
+one before it, is left out. Ids are `silver-` and the name of the file with the narrative's number
+there, narrators get `silver-` before their names. Files that were added before are replaced.
 """
 
 import re
@@ -19,7 +19,7 @@ from spacy_valence_ec.schema import Narrative
 
 CORPUS = Path(__file__).parent
 SILVER = CORPUS / "silver.jsonl"
-EVALUATED = ("narratives.jsonl", "challenge.jsonl")
+EVALUATED = ("narratives.jsonl", "challenge.jsonl", "behavior.jsonl")
 N_WORDS = 8  # so many in a row are the same text
 SPOKEN = {"voice-note", "interview"}  # registers
 

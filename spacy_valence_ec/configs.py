@@ -169,8 +169,8 @@ def reads_vectors(section: Any) -> bool:
 
 
 def is_italian(config: Config) -> bool:
-    """Whether the encoder of a composed config knows Italian alone: it reads the vectors of the base,
-    or has its word pieces."""
+    """Whether the encoder of a composed config knows Italian alone: it reads the vectors of the
+    base, or has its word pieces."""
     is_embedded = config.get("backbone", {}).get("name") == EMBEDDED_ENCODER
     return is_embedded or reads_vectors(config["components"])
 

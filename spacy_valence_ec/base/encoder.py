@@ -194,7 +194,9 @@ def _read_e5(weights: Path | None, tokenizer: Path | None) -> _Source:
     network = BertModel(BertConfig(**e5.bert_config(model.sizes)))
     state = {name: torch.from_numpy(values) for name, values in model.tensors.items()}
     # The file has no pooling layer, which no component reads, but transformers asks for one.
-    pooler = {f"pooler.{name}": torch.zeros_like(p) for name, p in network.pooler.named_parameters()}
+    pooler = {
+        f"pooler.{name}": torch.zeros_like(p) for name, p in network.pooler.named_parameters()
+    }
     network.load_state_dict({**state, **pooler})
     # Rows behind the last piece of the tokenizer are padding of the file.
     prune_transformer(network, range(min(n_pieces, model.sizes.rows)))

@@ -241,8 +241,8 @@ def _parts(order: list[int], lengths: list[int], max_pieces: int) -> Iterator[li
 
 
 def restore_epsilon(network: torch.nn.Module) -> None:
-    """Give layer normalization its constant again where that is 0: stored by spacy-transformers, the
-    usual 1e-12 is rounded to 0, and a row without variance would become NaN."""
+    """Give layer normalization its constant again where that is 0: spacy-transformers stores the
+    usual 1e-12 as 0, and a row without variance would become NaN."""
     for module in network.modules():
         if isinstance(module, torch.nn.LayerNorm) and module.eps == 0:
             module.eps = EPSILON

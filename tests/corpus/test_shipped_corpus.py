@@ -45,6 +45,11 @@ def challenge() -> list[Narrative]:
 
 
 @pytest.fixture(scope="module")
+def behavior() -> list[Narrative]:
+    return read("behavior.jsonl")
+
+
+@pytest.fixture(scope="module")
 def silver() -> list[Narrative]:
     return read("silver.jsonl")
 
@@ -161,6 +166,26 @@ def test_challenge_has_every_group(challenge: list[Narrative]) -> None:
     assert sum(map(len, both.values())) == 481  # none of them is in a part
 
 
+def test_the_behavior_suite_has_every_capability(behavior: list[Narrative]) -> None:
+    card = (CORPUS / "README.md").read_text("utf-8")
+    assert f"{len(behavior):,} short items" in card
+    assert {narrative.extra["set"] for narrative in behavior} == {"behavior"}
+    sizes = Counter(narrative.extra["capability"] for narrative in behavior)
+    assert len(behavior) >= 400
+    assert len(sizes) == 17
+    assert min(sizes.values()) >= 30
+    for name in ("invariance", "direction"):
+        pairs: defaultdict[str, list[list[str]]] = defaultdict(list)
+        for narrative in behavior:
+            if narrative.extra["capability"] == name:
+                valences = [unit.valence for unit in narrative.units]
+                pairs[narrative.extra["pair"]].append(valences)
+        assert len(pairs) == sizes[name] / 2
+        for first, second in pairs.values():
+            n_changed = sum(a != b for a, b in zip(first, second, strict=True))
+            assert n_changed == (0 if name == "invariance" else 1)
+
+
 def test_silver_narratives_are_for_training_alone(
     silver: list[Narrative], narratives: list[Narrative], challenge: list[Narrative]
 ) -> None:
@@ -179,12 +204,15 @@ def test_silver_narratives_are_for_training_alone(
 
 
 def test_no_silver_narrative_shares_eight_words_with_another(
-    silver: list[Narrative], narratives: list[Narrative], challenge: list[Narrative]
+    silver: list[Narrative],
+    narratives: list[Narrative],
+    challenge: list[Narrative],
+    behavior: list[Narrative],
 ) -> None:
-    """Least of all with one that something is evaluated on."""
+    """Least of all with one that something is evaluated on; but for pairs of the behavior suite."""
     grams: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-    for narrative in [*narratives, *challenge, *silver]:
+    for narrative in [*narratives, *challenge, *behavior, *silver]:
         whole = words(narrative.text)
         for i in range(len(whole) - 7):
-            grams[tuple(whole[i : i + 8])].add(narrative.id)
+            grams[tuple(whole[i : i + 8])].add(narrative.extra.get("pair", narrative.id))
     assert [ids for ids in grams.values() if len(ids) > 1] == []
