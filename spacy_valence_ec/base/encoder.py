@@ -191,7 +191,7 @@ def _read_e5(weights: Path | None, tokenizer: Path | None) -> _Source:
     model = e5.read_weights(weights)
     content = e5.read_tokenizer(tokenizer, model.pieces)
     n_pieces = len(vocabulary(content))
-    network = BertModel(BertConfig(**e5.bert_config(model.sizes)))
+    network: Any = BertModel(BertConfig(**e5.bert_config(model.sizes)))
     state = {name: torch.from_numpy(values) for name, values in model.tensors.items()}
     # The file has no pooling layer, which no component reads, but transformers asks for one.
     pooler = {
