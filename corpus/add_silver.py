@@ -3,9 +3,9 @@
 python corpus/add_silver.py FOLDER
 
 Reads every .txt file of the folder (`spacy_valence_ec.corpus.lines`). A narrative that shares
-eight words in a row with one of the corpus, of the difficult set or of the behavior suite, or with a silver
-one before it, is left out. Ids are `silver-` and the name of the file with the narrative's number
-there, narrators get `silver-` before their names. Files that were added before are replaced.
+eight words in a row with one of the corpus, of the difficult set or of the behavior suite, or with
+a silver one before it, is left out. Ids are `silver-` and the name of the file with the narrative's
+number there, narrators get `silver-` before their names. Files added before are replaced.
 """
 
 import re
