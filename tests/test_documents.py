@@ -229,7 +229,9 @@ def test_the_commands_named_are_there() -> None:
         assert info.typer_instance is not None
         steps = {step.name for step in info.typer_instance.registered_commands}
         found = {
-            step for text in texts for step in re.findall(rf"valence-ec {group} ([a-z]\w+)", text)
+            step
+            for text in texts
+            for step in re.findall(rf"valence-ec {group} ([a-z][\w-]+)", text)
         }
         assert found <= steps
 
