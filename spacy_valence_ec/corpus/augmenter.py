@@ -154,11 +154,19 @@ def apply_edits(narrative: Narrative, edits: Sequence[Edit]) -> Narrative:
     def moved(span: Offsets) -> tuple[int, int]:
         return move(span.start, is_end=False), move(span.end, is_end=True)
 
+    units = []
+    free = 0
+    for unit in narrative.units:
+        # Where an edit goes over the edge of two units, what is new belongs to the first.
+        start, end = moved(unit)
+        start = max(start, free)
+        free = max(start, end)
+        units.append(Unit(start, free, unit.valence))
     carriers = (moved(carrier) for carrier in narrative.carriers)
     return replace(
         narrative,
         text="".join(parts),
-        units=tuple(Unit(*moved(unit), unit.valence) for unit in narrative.units),
+        units=tuple(units),
         carriers=tuple(Offsets(start, end) for start, end in carriers if start < end),
     )
 

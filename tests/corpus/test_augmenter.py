@@ -64,7 +64,7 @@ def test_spans_of_the_corpus_keep_their_words(change: str) -> None:
     assert n_changed > 30
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(narratives(), st.integers(0, 1000))
 def test_any_narrative_keeps_its_units(narrative: Narrative, seed: int) -> None:
     varied = vary_narrative(narrative, rates(*CHANGES, rate=0.5), random.Random(seed))
@@ -126,6 +126,12 @@ def test_offsets_follow_edits() -> None:
     assert edited.text == "ab123678xyz"
     assert [(u.start, u.end) for u in edited.units] == [(0, 5), (5, 11)]
     assert edited.carriers == (Offsets(5, 6),)
+
+
+def test_an_edit_over_the_edge_of_two_units_goes_to_the_first() -> None:
+    narrative = Narrative("a", "casa...casa", (Unit(0, 5, "neutral"), Unit(5, 11, "negative")))
+    edited = apply_edits(narrative, [(4, 7, " ")])
+    assert [(u.start, u.end) for u in edited.units] == [(0, 5), (5, 9)]
 
 
 def test_the_augmenter_gives_examples_that_fit() -> None:
