@@ -190,7 +190,13 @@ def test_the_python_versions_agree() -> None:
 
 
 def test_the_extras_and_the_license() -> None:
-    assert set(METADATA["optional-dependencies"]) == {"base", "encoder", "experiments", "test", "dev"}
+    assert set(METADATA["optional-dependencies"]) == {
+        "base",
+        "encoder",
+        "experiments",
+        "test",
+        "dev",
+    }
     assert METADATA["license"] == {"text": "MIT"}
     assert (ROOT / "LICENSE").read_text("utf-8").startswith("MIT License")
 
