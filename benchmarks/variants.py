@@ -1,4 +1,4 @@
-"""What each part of the `small` backbone and of the heads brings, on the dev split.
+"""Ablation of the `small` backbone and of the heads, on the dev split.
 
     python benchmarks/variants.py --output docs/variants.json [--seeds 3] [--only NAME ...]
 

@@ -7,7 +7,7 @@ from typing import Any
 from spacy import util
 from thinc.api import Config
 
-from .base.encoders import EMBEDDED_ENCODER, find_model, is_model_name
+from .base.encoders import EMBEDDED_ENCODER, find_model, is_model_name, max_length
 from .errors import Errors, ValenceECError
 
 # Halves for any model, which have no name of their own: of encoders, of causal models.
@@ -25,23 +25,6 @@ MAX_SEED = 2**32  # what numpy takes is below
 ENCODER = "tok2vec"  # the name of the encoder in every backbone
 
 HUB_SECONDS = 3.0  # to answer in
-
-MAX_LENGTH = 512  # pieces: of a window of 128 tokens, on average four a token
-# Encoders that count positions from behind the padding token, as RoBERTa does.
-OFFSET_POSITIONS = frozenset(
-    {
-        "camembert",
-        "data2vec-text",
-        "ibert",
-        "longformer",
-        "mpnet",
-        "roberta",
-        "roberta-prelayernorm",
-        "xlm-roberta",
-        "xlm-roberta-xl",
-        "xmod",
-    }
-)
 
 
 def compose_config(
@@ -169,8 +152,8 @@ def reads_vectors(section: Any) -> bool:
 
 
 def is_italian(config: Config) -> bool:
-    """Whether the encoder of a composed config knows Italian alone: it reads the vectors of the
-    base, or has its word pieces."""
+    """Return True if the encoder of a composed config is for Italian alone: it reads the vectors of
+    the base, or has its word pieces."""
     is_embedded = config.get("backbone", {}).get("name") == EMBEDDED_ENCODER
     return is_embedded or reads_vectors(config["components"])
 
@@ -271,13 +254,13 @@ def _describe_encoder(name: str, known: list[str]) -> dict[str, Any]:
     width = getattr(encoder, "hidden_size", None)
     if width is None:
         raise ValenceECError(Errors.C004.format(name=name))
-    max_length = _max_length(encoder)
+    n_pieces = max_length(encoder)
     return {
         "name": _resolved(name),
         "width": width,
-        "max_length": max_length,
-        "window": max_length // 4,
-        "stride": max_length * 3 // 16,
+        "max_length": n_pieces,
+        "window": n_pieces // 4,
+        "stride": n_pieces * 3 // 16,
     }
 
 
@@ -318,14 +301,6 @@ def _hint(name: str, known: list[str]) -> str:
 def _resolved(name: str) -> str:
     """The absolute path of a folder, so that a config works from any folder; else the name."""
     return str(Path(name).resolve()) if Path(name).exists() else name
-
-
-def _max_length(encoder: Any) -> int:
-    """How many pieces an encoder reads at once: what it has positions for, `MAX_LENGTH` at most."""
-    positions = getattr(encoder, "max_position_embeddings", None) or 0
-    if encoder.model_type in OFFSET_POSITIONS:
-        positions -= encoder.pad_token_id + 1
-    return min(positions, MAX_LENGTH) if positions > 0 else MAX_LENGTH
 
 
 def _read_extended(folder: Path, name: str, kind: str, message: str) -> Config:

@@ -17,6 +17,7 @@ VECTORS = "vectors.npy"
 VECTORS_CONFIG = "vectors.json"
 WEIGHTS = "weights"  # folder: a file a component
 CARD = "README.md"
+E5_LICENSE = "LICENSE-multilingual-e5-small.txt"
 
 
 def asset_path(name: str, folder: Path | None = None) -> Path:

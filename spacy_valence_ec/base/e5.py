@@ -100,8 +100,8 @@ class Sizes:
 
 @dataclass(frozen=True)
 class E5:
-    """What a file of weights holds: sizes, the pieces in order, and the tensors by the names of a
-    Hugging Face `BertModel`, float32."""
+    """The content of a file of weights: sizes, the pieces in order, and the tensors by the names of
+    a Hugging Face `BertModel`, float32."""
 
     sizes: Sizes
     pieces: list[str]

@@ -16,7 +16,8 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTra
 from ..errors import Errors, ValenceECError
 from ..files import atomic_folder
 from . import e5
-from .assets import CARD
+from .assets import CARD, E5_LICENSE, asset_path
+from .encoders import max_length
 from .pruning import (
     Coverage,
     choose_pieces,
@@ -29,7 +30,6 @@ from .pruning import (
 )
 
 MIN_COUNT = 3  # a rarer piece has taught the encoder little, and is spelled by shorter ones
-MAX_LENGTH = 512
 
 E5_SPECIAL = {
     "bos_token": "<s>",
@@ -40,27 +40,6 @@ E5_SPECIAL = {
     "pad_token": "<pad>",
     "mask_token": "<mask>",
 }
-
-MIT_LICENSE = """\
-MIT License
-
-Copyright (c) 2023 Intfloat contributors
-
-Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
-associated documentation files (the "Software"), to deal in the Software without restriction,
-including without limitation the rights to use, copy, modify, merge, publish, distribute,
-sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
-furnished to do so, subject to the following conditions:
-
-The above copyright notice and this permission notice shall be included in all copies or substantial
-portions of the Software.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
-NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
-NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES
-OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
-CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
-"""
 
 CARD_TEMPLATE = """\
 ---
@@ -165,7 +144,7 @@ def make_encoder(
             coverage=coverage,
             min_count=min_count,
             is_e5=source.is_e5,
-            license=MIT_LICENSE,
+            license=asset_path(E5_LICENSE).read_text("utf-8"),
         )
         (written / CARD).write_text(text, encoding="utf-8")
     return Made(n_parameters, len(kept), coverage)
@@ -214,6 +193,5 @@ def _read_folder(folder: Path) -> _Source:
         raise ValenceECError(Errors.C004.format(name=folder)) from error
     content: dict[str, Any] = srsly.json_loads(tokenizer.backend_tokenizer.to_str())
     special = {name: str(piece) for name, piece in tokenizer.special_tokens_map.items()}
-    positions = getattr(transformer.config, "max_position_embeddings", MAX_LENGTH)
-    length = min(tokenizer.model_max_length, positions, MAX_LENGTH)
+    length = min(tokenizer.model_max_length, max_length(transformer.config))
     return _Source(transformer, content, special, length, f"Made from {folder.name}")

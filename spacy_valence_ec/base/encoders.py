@@ -17,6 +17,23 @@ MODELS = (EMBEDDED_ENCODER, "mini", "mini-gpt", "small-gpt")
 PRETRAINED = Path("training") / "pretrain"  # what the project command `pretrain` makes
 CONFIG = "config.json"
 
+MAX_LENGTH = 512  # pieces: of a window of 128 tokens, on average four a token
+# Encoders that count positions from behind the padding token, as RoBERTa does.
+OFFSET_POSITIONS = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "longformer",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
+
 
 def is_model_name(name: str) -> bool:
     """Whether `name` is a model of this project, or of an installed package."""
@@ -57,3 +74,11 @@ def _folder_of(load: Callable[[], Any]) -> Path | None:
         return Path(value() if callable(value) else value)
     except Exception:  # of a package that is not ours
         return None
+
+
+def max_length(encoder: Any) -> int:
+    """How many pieces an encoder reads at once: what it has positions for, `MAX_LENGTH` at most."""
+    positions = getattr(encoder, "max_position_embeddings", None) or 0
+    if encoder.model_type in OFFSET_POSITIONS:
+        positions -= encoder.pad_token_id + 1
+    return min(positions, MAX_LENGTH) if positions > 0 else MAX_LENGTH

@@ -45,7 +45,7 @@ def unpack_tensors(packed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def is_packed(folder: str | Path) -> bool:
-    """Whether a folder holds an encoder in 8 bits."""
+    """Return True if a folder holds an encoder in 8 bits."""
     return (Path(folder) / PACKED_WEIGHTS).is_file()
 
 

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from spacy.language import Language
 from spacy.training import Example
@@ -173,8 +173,11 @@ def apply_edits(narrative: Narrative, edits: Sequence[Edit]) -> Narrative:
 
 def break_after_units(narrative: Narrative) -> list[Edit]:
     """A line break in place of the white space between units."""
-    pairs = zip(narrative.units, narrative.units[1:], strict=False)
-    return [(first.end, second.start, "\n") for first, second in pairs if first.end < second.start]
+    return [
+        (first.end, second.start, "\n")
+        for first, second in pairwise(narrative.units)
+        if first.end < second.start
+    ]
 
 
 def drop_punctuation(text: str) -> list[Edit]:

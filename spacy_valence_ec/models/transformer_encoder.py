@@ -99,7 +99,7 @@ def transformer_of(model: Model) -> TransformerModel:
 
 
 def has_transformer(model: Model) -> bool:
-    """Whether a Hugging Face model is part of a network."""
+    """Return True if a Hugging Face model is part of a network."""
     return any(isinstance(node, TransformerModel) for node in model.walk())
 
 
@@ -260,7 +260,7 @@ def training_precision(precision: str = AUTO) -> str:
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor has units for bfloat16. Without them it is several times slower than
-    float32."""
+    """Return True if the processor has units for bfloat16, which is several times slower than
+    float32 without them."""
     known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(bool(known.get(key)) for key in ("avx512_bf16", "amx_bf16", "bf16"))

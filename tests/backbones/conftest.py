@@ -66,7 +66,7 @@ def alberto_joint(
     config["training"].update(max_steps=120, eval_frequency=30)
     config["training"]["batcher"]["size"] = 60
     config["training"]["optimizer"]["learn_rate"].update(warmup_steps=10, initial_rate=0.003)
-    # Of random weights, which have as much to learn as the heads.
+    # The encoder has random weights: it has as much to learn as the heads.
     config["components"]["tok2vec"]["model"].update(rate_factor=1.0, layer_decay=1.0)
     config["training"]["logger"]["progress_bar"] = None
     config["training"]["logger"]["output_file"] = str(folder / "log.jsonl")

@@ -35,7 +35,8 @@ def rates(*names: str, rate: float = 1.0) -> dict[str, float]:
 
 
 def letters(text: str) -> str:
-    """What no change touches: letters and digits without accents, in lower case."""
+    """Return the letters and digits of a text without accents, in lower case: no change touches
+    them."""
     plain = unicodedata.normalize("NFD", text.casefold())
     return re.sub(r"[\W_]|[^\x00-\u02ff]", "", plain)
 
