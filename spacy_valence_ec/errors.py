@@ -398,9 +398,9 @@ class Errors:
     )
     P010 = (
         "[P010] The model '{name}' is nowhere: neither in {folder}, nor in this package, nor in an "
-        "installed package with the entry point '{name}' of the group '{group}'. Pretrain it with "
-        "`python -m spacy project run language-model . --vars.pretrain_config {name}`, install a "
-        "package that holds it, or give the folder of another encoder."
+        "installed package with the entry point '{name}' of the group '{group}'. Make it with "
+        "`python -m spacy project run {command}`, install a package that holds it, or give the "
+        "folder of another encoder."
     )
     P011 = (
         "[P011] The entry point '{name}' of the group '{group}' gives no folder of a model: it "

@@ -216,7 +216,7 @@ def test_the_package_says_what_it_is_and_what_it_needs(
     assert (meta["lang"], meta["name"], meta["version"]) == ("it", "valence_ec", "0.1.0")
     required = {re.split(r"[<>=]", requirement)[0] for requirement in meta["requirements"]}
     names_of_packages = {requirement.replace("_", "-") for requirement in required}
-    assert names_of_packages - {"spacy"} == {"spacy-transformers", "spacy-valence-ec"}
+    assert names_of_packages - {"spacy"} == {"spacy-valence-ec"}
     for requirement in required:
         assert re.search(rf"^Requires-Dist: {requirement}\b", metadata, flags=re.MULTILINE)
     expected = json.loads((ROOT / "configs" / "meta.json").read_text("utf-8"))
@@ -341,7 +341,7 @@ def test_narratives_that_break_a_rule_stop_the_workflow(
         ("backbone", "/models/my-bert", "--backbone /models/my-bert "),
         ("split_seed", 3, "corpus corpus/narratives.jsonl data --seed 3 "),
         ("backbone", "cnn", "compose joint training/joint.cfg --backbone cnn "),
-        ("seed", 3, "compose joint training/joint.cfg --backbone embedded --seed 3 "),
+        ("seed", 3, "compose joint training/joint.cfg --backbone small --seed 3 "),
         ("base", "my-base", " --paths.base my-base "),
         ("epochs", 7, "--max-epochs 7 "),
         ("gpu", 0, "--gpu-id 0 "),
@@ -390,6 +390,8 @@ def test_the_base_takes_its_sources_and_writes_where_it_is_told(
     assert f"base prepare data/pretraining {tmp_path}/texts training/base " in plain
     assert f"--silver {tmp_path}/silver.jsonl" in plain
     assert "spacy init vectors it training/base/vectors.floret training/base/vectors " in plain
+    # Of the network whose weights `base build` gathers, and not of the default one.
+    assert "compose joint training/base/joint.cfg --backbone small " in plain
     # First without the weights that are then trained from it.
     first, second = plain.split("--paths.base mine ")
     assert "base build training/base mine --no-joint" in first

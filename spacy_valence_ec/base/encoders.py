@@ -63,7 +63,13 @@ def find_model(name: str) -> Path:
         if found is None or not (found / CONFIG).is_file():
             raise ValenceECError(Errors.P011.format(name=name, group=GROUP))
         return found.resolve()
-    raise ValenceECError(Errors.P010.format(name=name, folder=PRETRAINED / name, group=GROUP))
+    command = f"language-model . --vars.pretrain_config {name}"
+    if name == EMBEDDED_ENCODER:
+        command = "base-encoder"
+    message = Errors.P010.format(
+        name=name, folder=PRETRAINED / name, group=GROUP, command=command
+    )
+    raise ValenceECError(message)
 
 
 def _folder_of(load: Callable[[], Any]) -> Path | None:
