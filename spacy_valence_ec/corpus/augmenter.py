@@ -40,8 +40,8 @@ def make_text_augmenter(
     apostrophes: float = 0.0,
     spaces: float = 0.0,
 ) -> Augmenter:
-    """`spacy_valence_ec.text_augmenter.v1`: gives each narrative of the training in a spelling
-    drawn anew in each pass. Offsets follow the text; the annotation stays what it is.
+    """`spacy_valence_ec.text_augmenter.v1`: gives a narrative each time it is read in
+    a spelling drawn anew. Offsets follow the text; the annotation stays what it is.
 
     Each argument is the probability of a change: `lower` case; `upper` case; `unpunctuated`, no
     punctuation; `lines`, a line break after each unit; `wrapped`, lines of one width; `joined`, no

@@ -1,10 +1,12 @@
 """The corpus reader of the training config: DocBin files to examples."""
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from spacy import Language, util
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..errors import Errors, ValenceECError
@@ -19,6 +21,7 @@ def Corpus(
     gold_units: bool = False,
     limit: int = 0,
     augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
+    shuffle: bool = False,
 ) -> Callable[[Language], Iterator[Example]]:
     """Read a `.spacy` file, or all those of a folder. Docs without a token are left out, as
     spaCy's own reader does: its encoders cannot take them when frozen.
@@ -31,6 +34,10 @@ def Corpus(
         one, the other components are evaluated on the gold units.
     limit: at most so many examples, 0 for all.
     augmenter: changes each example, such as `spacy_valence_ec.text_augmenter.v1`; null for none.
+        spaCy reads the corpus once, unless `training.max_epochs` is -1: only then are the changes
+        drawn anew in each pass.
+    shuffle: another order in each pass, which spaCy does not make where `training.max_epochs` is
+        -1. The components are then initialized with the first 100 examples.
 
     Before the first example it checks that the pipeline gives the shared encoder its gradient.
     Raises: ValenceECError V011 for a missing file, V012 for one that is no DocBin, V004 and
@@ -43,7 +50,10 @@ def Corpus(
     def read(nlp: Language) -> Iterator[Example]:
         check_gradient_route(nlp)
         docs = (doc for file in corpus_files(location) for doc in read_docs(file, nlp.vocab))
-        for reference in islice(filter(len, docs), limit or None):
+        references: Iterable[Doc] = islice(filter(len, docs), limit or None)
+        if shuffle:
+            references = random.sample(found := list(references), len(found))
+        for reference in references:
             predicted = nlp.make_doc(reference.text)
             example = Example(predicted, reference)
             for varied in augmenter(nlp, example) if augmenter else (example,):

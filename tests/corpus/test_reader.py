@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 import spacy
 from helpers import NARRATIVES, annotate, annotation, shrunk_config
+from spacy import registry
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import init_nlp
+from spacy.training.loop import create_train_batches
 from spacy.training.loop import train as spacy_train
+from spacy.util import fix_random_seed
 
+from spacy_valence_ec.configs import compose_config
 from spacy_valence_ec.corpus.reader import Corpus
 from spacy_valence_ec.errors import ValenceECError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -132,3 +138,29 @@ def test_training_on_predicted_units(corpus: Path) -> None:
     assert on_predicted["valence_classifier"] != on_gold["valence_classifier"]
     with pytest.raises(ValenceECError, match=r"V001.*gold_units = true"):
         trained_weights(corpus, annotating_components=[])
+
+
+def test_shuffled_passes_hold_all_each_in_another_order(corpus: Path) -> None:
+    nlp = spacy.blank("it")
+    in_order = [example.reference.text for example in Corpus(corpus)(nlp)]
+    read = Corpus(corpus, shuffle=True)
+    fix_random_seed(3)
+    passes = [[example.reference.text for example in read(nlp)] for _ in range(4)]
+    assert all(sorted(found) == sorted(in_order) for found in passes)
+    assert len({tuple(found) for found in passes}) > 1
+    fix_random_seed(3)
+    assert [example.reference.text for example in read(nlp)] == passes[0]
+
+
+def test_a_transformer_is_trained_on_spellings_drawn_anew_in_each_pass(corpus: Path) -> None:
+    """As its backbone is configured, through spaCy's own reading of passes."""
+    config = compose_config("joint", "embedded", configs=CONFIGS)
+    max_epochs = config["training"]["max_epochs"]
+    section = config["corpora"]["train"] | {"path": str(corpus)}
+    section["augmenter"] = section["augmenter"] | {"lower": 0.5, "spaces": 0.5}
+    read = registry.resolve({"corpus": section})["corpus"]
+    nlp = spacy.blank("it")
+    fix_random_seed(0)
+    batches = create_train_batches(nlp, read, lambda examples: [list(examples)], max_epochs)
+    passes = [sorted(e.reference.text for e in next(batches)[1]) for _ in range(4)]
+    assert len({tuple(texts) for texts in passes}) == 4
