@@ -1,6 +1,6 @@
 """The reference for the valence of gold units: TF-IDF and logistic regression.
 
-    python benchmarks/tfidf.py [--silver corpus/silver.jsonl]
+    python benchmarks/tfidf.py [--silver corpus/silver.jsonl.gz]
 
 Words and character n-grams, each unit alone. Regularization, features and class weights are chosen
 on data/dev.jsonl; the choice is then evaluated once on data/test.jsonl.

@@ -18,7 +18,7 @@ from spacy_valence_ec.corpus.lines import read_line_files
 from spacy_valence_ec.schema import Narrative
 
 CORPUS = Path(__file__).parent
-SILVER = CORPUS / "silver.jsonl"
+SILVER = CORPUS / "silver.jsonl.gz"
 EVALUATED = ("narratives.jsonl", "challenge.jsonl", "behavior.jsonl")
 N_WORDS = 8  # so many in a row are the same text
 SPOKEN = {"voice-note", "interview"}  # registers

@@ -66,9 +66,7 @@ def find_model(name: str) -> Path:
     command = f"language-model . --vars.pretrain_config {name}"
     if name == EMBEDDED_ENCODER:
         command = "base-encoder"
-    message = Errors.P010.format(
-        name=name, folder=PRETRAINED / name, group=GROUP, command=command
-    )
+    message = Errors.P010.format(name=name, folder=PRETRAINED / name, group=GROUP, command=command)
     raise ValenceECError(message)
 
 

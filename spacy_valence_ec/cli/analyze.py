@@ -20,7 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from ..corpus.jsonl import narrative_to_record, read_narratives, record_to_line
+from ..corpus.jsonl import is_jsonl, narrative_to_record, read_narratives, record_to_line
 from ..errors import Errors, ValenceECError
 from ..files import atomic_write
 from ..schema import FU_KEY, LABELS_ATTR, MIXED, NEGATIVE, NEUTRAL, POSITIVE, SCORES_ATTR, VALENCES
@@ -132,7 +132,7 @@ class Reader:
             elif (path := as_file(given)) is None:
                 self._n_texts += 1
                 yield _text_record(f"text-{self._n_texts}", os.fsencode(given))
-            elif path.suffix.lower() == ".jsonl":
+            elif is_jsonl(path):
                 yield from self._read_jsonl(path, str(path))
             else:
                 yield _text_record(str(path), path.read_bytes())
@@ -172,7 +172,7 @@ def as_file(given: str) -> Path | None:
     if not given:
         return None
     path = Path(given)
-    named_like_one = path.suffix.lower() in (".txt", ".jsonl")
+    named_like_one = is_jsonl(path) or path.suffix.lower() == ".txt"
     try:
         exists = path.exists()
     except (OSError, ValueError):  # too long for a file name, or with a NUL

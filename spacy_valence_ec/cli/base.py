@@ -23,7 +23,7 @@ def prepare(
     sources: Annotated[Path, typer.Argument(help="Folder of the public corpora.", **EXISTING)],
     output: Annotated[Path, typer.Argument(help="Folder to write to; made if missing.")],
     silver: Annotated[Path, typer.Option(help="Narratives for the intermediate training.")] = Path(
-        "corpus/silver.jsonl"
+        "corpus/silver.jsonl.gz"
     ),
     setting: Annotated[
         str, typer.Option(help="A file of configs/pretraining, for its text.repeats.")

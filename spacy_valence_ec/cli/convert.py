@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..corpus.jsonl import SUFFIX, is_jsonl
 from .corpus import Lang, blank_pipeline, tokenized
 from .main import err_console
 from .validate import SkipInvalid, read_valid, require_valid
@@ -18,13 +19,13 @@ def convert(
 ) -> None:
     """Convert narratives from JSON Lines to a spaCy DocBin or to the line format, or back.
 
-    The suffixes say which: .jsonl, .spacy, .txt. Units, carriers, candidates, id,
+    The suffixes say which: .jsonl (.jsonl.gz), .spacy, .txt. Units, carriers, candidates, id,
     narrator and fields of your own are kept; in a DocBin, offsets inside a token are snapped
     outward, with a warning that counts them.
 
     Example: valence-ec convert corpus/narratives.jsonl narratives.spacy
     """
-    suffixes = (source.suffix.lower(), output.suffix.lower())
+    suffixes = (_suffix(source), _suffix(output))
     if suffixes == (".jsonl", ".spacy"):
         from ..corpus.docs import write_docs
 
@@ -63,3 +64,7 @@ def convert(
             "one of the files must end in .jsonl and the other in .spacy or .txt."
         )
     err_console.print(f"{written} narratives written to {output}", markup=False)
+
+
+def _suffix(path: Path) -> str:
+    return SUFFIX if is_jsonl(path) else path.suffix.lower()

@@ -10,7 +10,7 @@ ALL = "all"
 
 EPILOG = """[bold]Examples[/bold]
 
-valence-ec encoder training/encoder --text it=corpus/silver.jsonl --text it=text.txt
+valence-ec encoder training/encoder --text it=corpus/silver.jsonl.gz --text it=text.txt
 
 valence-ec encoder training/xlm-r-it --from xlm-roberta-base --text it=text.txt
 
@@ -88,11 +88,13 @@ def read_text(path: Path) -> Iterator[str]:
     """
     import srsly
 
+    from ..corpus.jsonl import is_compressed, is_jsonl
     from ..errors import Errors, ValenceECError
 
     try:
-        if path.suffix == ".jsonl":
-            lines: Iterator[str] = (record["text"] for record in srsly.read_jsonl(path))
+        if is_jsonl(path):
+            read = srsly.read_gzip_jsonl if is_compressed(path) else srsly.read_jsonl
+            lines: Iterator[str] = (record["text"] for record in read(path))
         else:
             lines = iter(path.read_text(encoding="utf-8").splitlines())
         yield from (line for line in lines if line.strip())

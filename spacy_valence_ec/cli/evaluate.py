@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from ..corpus.jsonl import is_jsonl
 from ..errors import Errors, ValenceECError
 from ..evaluation import Evaluation, evaluate_by, valence_confusions
 from ..evaluation import evaluate as evaluate_pipeline
@@ -131,7 +132,7 @@ def evaluate(
     """
     for path in [data, *([confusions_on] if confusions_on else [])]:
         check_annotated(path)
-    if by is not None and data.suffix.lower() != ".jsonl":
+    if by is not None and not is_jsonl(data):
         raise ValenceECError(Errors.M008.format(path=data))
     try:
         mode = parse_mode(first_step)
@@ -164,7 +165,7 @@ def evaluate(
 
 def check_annotated(data: Path) -> None:
     """Raises: ValenceECError M005 for a file that is neither .jsonl nor .spacy, M004 for none."""
-    if data.suffix.lower() not in (".jsonl", ".spacy"):
+    if not is_jsonl(data) and data.suffix.lower() != ".spacy":
         raise ValenceECError(Errors.M005.format(path=data, suffixes=".jsonl or .spacy"))
     if not data.is_file():
         raise ValenceECError(Errors.M004.format(path=data))
@@ -214,7 +215,7 @@ def _evaluate(
     read = {
         path: read_valid(path, skip_invalid=skip_invalid)
         for path in (data, confusions_on)
-        if path is not None and path.suffix.lower() == ".jsonl"
+        if path is not None and is_jsonl(path)
     }
     nlp = load_pipeline(model)
     confusions = None

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..corpus.jsonl import read_narratives, record_to_line
+from ..corpus.jsonl import is_jsonl, read_narratives, record_to_line
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..files import atomic_write
 from ..schema import FU_KEY, NEGATIVE, NEUTRAL, POSITIVE, VALENCES, Narrative
@@ -148,7 +148,7 @@ class GoldReader:
         except ValenceECError as error:
             self._report(str(error))
             return
-        if path is None or path.suffix.lower() != ".jsonl":
+        if path is None or not is_jsonl(path):
             self._report(Errors.M011)  # it may be a text, which is not to stand in a message
             return
         try:

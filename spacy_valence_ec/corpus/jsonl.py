@@ -1,4 +1,5 @@
-"""The interchange format: JSON Lines, one narrative a line, offsets in Unicode code points.
+"""The interchange format: JSON Lines, one narrative a line, offsets in Unicode code points; a file
+whose name ends in .gz is compressed.
 
 Reading checks every rule of the format and goes on after each broken one, so that a person mends
 a file once and not rule by rule. What a problem says never quotes the line: ids, positions and
@@ -6,17 +7,23 @@ offsets only, because narratives are private.
 """
 
 import codecs
+import gzip
 import json
 import math
 import os
+import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..files import atomic_write
 from ..schema import NEUTRAL, VALENCES, Narrative, Offsets, Unit
+
+SUFFIX, COMPRESSED = ".jsonl", ".gz"
 
 FIELDS = ("id", "narrator", "lang", "text", "units", "carriers", "candidates")
 _QUOTABLE = {*FIELDS, "start", "end", "valence"}
@@ -64,6 +71,17 @@ class _Report:
         self.found.append((rule, message))
 
 
+def is_jsonl(path: Path) -> bool:
+    """Whether a file is JSON Lines, compressed or not, told by its name."""
+    name = path.name.lower()
+    return name.endswith((SUFFIX, SUFFIX + COMPRESSED))
+
+
+def is_compressed(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a gzip file, told by its name."""
+    return os.fspath(path).lower().endswith(COMPRESSED)
+
+
 def read_narratives(path: str | os.PathLike[str], *, gold: bool = True) -> ReadResult:
     """Read a file of narratives and check it.
 
@@ -80,11 +98,9 @@ def read_narratives(path: str | os.PathLike[str], *, gold: bool = True) -> ReadR
     result = ReadResult()
     first_line: dict[str, int] = {}
     is_empty = True
-    with open(path, "rb") as handle:
-        for line, raw in enumerate(handle, start=1):
-            if line == 1:
-                raw = raw.removeprefix(codecs.BOM_UTF8)
-            raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    line = 0
+    try:
+        for line, raw in enumerate(_raw_lines(path), start=1):
             if not raw.strip():
                 continue
             is_empty = False
@@ -104,9 +120,23 @@ def read_narratives(path: str | os.PathLike[str], *, gold: bool = True) -> ReadR
                 result.problems.append(Problem(str(path), line, identity, rule, message))
             if narrative is not None and not report.found:
                 result.narratives.append(narrative)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        is_empty = False
+        message = "the compressed file is damaged or cut off after this line"
+        result.problems.append(Problem(str(path), line, "", "gzip", message))
     if is_empty:
         result.problems.append(Problem(str(path), 0, "", "empty-file", "there is no narrative"))
     return result
+
+
+def _raw_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """The lines of a file without their ends, and without a byte-order mark."""
+    open_file: Any = gzip.open if is_compressed(path) else open
+    with open_file(path, "rb") as handle:
+        for number, raw in enumerate(handle):
+            if number == 0:
+                raw = raw.removeprefix(codecs.BOM_UTF8)
+            yield raw.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def write_narratives(path: str | os.PathLike[str], narratives: Iterable[Narrative]) -> None:
@@ -119,14 +149,23 @@ def write_narratives(path: str | os.PathLike[str], narratives: Iterable[Narrativ
 
 
 def write_records(path: str | os.PathLike[str], records: Iterable[Mapping[str, Any]]) -> None:
-    """Write `records` one a line, like `write_narratives`.
+    """Write `records` one a line, like `write_narratives`; the same records make the same file,
+    compressed or not.
 
     Raises:
         OSError: `path` cannot be written.
         ValueError: a record holds NaN or an infinite number, which JSON does not have.
     """
-    with atomic_write(path) as handle:
-        handle.writelines(map(record_to_line, records))
+    lines = map(record_to_line, records)
+    if not is_compressed(path):
+        with atomic_write(path) as handle:
+            handle.writelines(lines)
+        return
+    with ExitStack() as stack:
+        raw = stack.enter_context(atomic_write(path, binary=True))
+        # Neither a name nor a time in the header: they would make each file another one.
+        packed = stack.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
+        packed.writelines(line.encode("utf-8") for line in lines)
 
 
 def record_to_line(record: Mapping[str, Any]) -> str:

@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 from pathlib import Path
@@ -32,6 +33,11 @@ GOLD: dict[str, Any] = {
     "mood": {"scale": [1, 2.5, None]},
 }
 OTHER = record_to_line({**GOLD, "id": "other"}).encode()
+
+
+def narrative(number: int) -> Narrative:
+    units = (Unit(0, 28, "neutral"), Unit(29, 64, "positive"))
+    return Narrative(f"n{number}", TEXT, units, (Offsets(40, 63),))
 
 
 def unit(start: object, end: object, valence: object = "neutral") -> dict[str, object]:
@@ -251,3 +257,32 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         write_narratives(path, some())
     assert path.read_text() == "old"
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_compressed_file_holds_the_same_and_is_made_the_same(tmp_path: Path) -> None:
+    found = [narrative(i) for i in range(3)]
+    first, second, plain = (tmp_path / name for name in ("a.jsonl.gz", "b.jsonl.GZ", "c.jsonl"))
+    for target in (first, second, plain):
+        write_narratives(target, found)
+    assert read_narratives(first).narratives == read_narratives(plain).narratives == found
+    assert not read_narratives(first).problems
+    assert first.read_bytes() == second.read_bytes()
+    assert gzip.decompress(first.read_bytes()) == plain.read_bytes()
+
+
+@pytest.mark.parametrize("part", ["no gzip", "cut", "altered"])
+def test_a_damaged_compressed_file_is_a_problem(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    written = [narrative(i) for i in range(50)]
+    write_narratives(path, written)
+    content = path.read_bytes()
+    damaged = {
+        "no gzip": b"{}\n",
+        "cut": content[: len(content) // 2],
+        "altered": content[:-8] + bytes(4) + content[-4:],  # the checksum
+    }
+    path.write_bytes(damaged[part])
+    result = read_narratives(path)
+    assert [problem.rule for problem in result.problems] == ["gzip"]
+    # What could be read is there.
+    assert result.narratives == written[: len(result.narratives)]

@@ -70,9 +70,9 @@ def test_every_narrative_comes_back(
     assert result.narratives == [narrative]
 
 
-@pytest.mark.parametrize("name", ["narratives", "silver", "challenge"])
+@pytest.mark.parametrize("name", ["narratives.jsonl", "silver.jsonl.gz", "challenge.jsonl"])
 def test_the_corpus_comes_back(tmp_path: Path, name: str) -> None:
-    source = read_narratives(ROOT / "corpus" / f"{name}.jsonl").narratives
+    source = read_narratives(ROOT / "corpus" / name).narratives
     write_line_file(tmp_path / "lines.txt", source)
     assert read_line_files([tmp_path / "lines.txt"]).narratives == source
 

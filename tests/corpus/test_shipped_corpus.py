@@ -51,7 +51,7 @@ def behavior() -> list[Narrative]:
 
 @pytest.fixture(scope="module")
 def silver() -> list[Narrative]:
-    return read("silver.jsonl")
+    return read("silver.jsonl.gz")
 
 
 def words(text: str) -> list[str]:
@@ -201,6 +201,16 @@ def test_silver_narratives_are_for_training_alone(
     found = corpus_statistics(silver)
     for figure in (found.narratives, found.narrators, found.units):
         assert f"{figure:,}" in card
+    n_of, units_of = Counter[str](), Counter[str]()
+    for narrative in silver:
+        register = narrative.extra.get("register")
+        name = f"`{register}`" if register else "(none)"
+        n_of[name] += 1
+        units_of[name] += len(narrative.units)
+    rows = re.findall(r"^\| (`[\w-]+`|\(none\)) \| [^|]+ \| ([\d,]+) \| ([\d,]+) \|$", card, re.M)
+    assert {row[0]: row[1:] for row in rows} == {
+        name: (f"{n:,}", f"{units_of[name]:,}") for name, n in n_of.items()
+    }
 
 
 def test_no_silver_narrative_shares_eight_words_with_another(
