@@ -154,12 +154,12 @@ def main() -> None:
     print(f"| variant | {' | '.join(METRICS.values())} | seconds |")
     print("| --- " + "| ---: " * (len(METRICS) + 1) + "|")
     for name, runs in record["runs"].items():
-        cells = [_cell([run[metric] for run in runs.values()], 3) for metric in METRICS]
-        cells.append(_cell([run["seconds_to_train"] for run in runs.values()], 0))
+        cells = [cell([run[metric] for run in runs.values()], 3) for metric in METRICS]
+        cells.append(cell([run["seconds_to_train"] for run in runs.values()], 0))
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def _cell(values: list[float | None], digits: int) -> str:
+def cell(values: list[float | None], digits: int) -> str:
     known = [value for value in values if value is not None]
     spread = f" ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else ""
     return f"{statistics.fmean(known):.{digits}f}{spread}" if known else "-"

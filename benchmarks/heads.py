@@ -1,0 +1,211 @@
+"""The heads of the default backbone and what could stand in their place, on the dev split.
+
+    python benchmarks/heads.py --output docs/heads.json [--seeds 3] [--only NAME ...]
+
+The encoder of the base stays as it is: its token vectors are made once, and each variant trains
+heads with random weights on them, by spaCy's own loop on data/train.spacy, evaluated on
+data/dev.jsonl. So the variants differ in the heads alone, and a run takes a minute. The encoder has
+learned together with the heads of the first line, which is a handicap of all others. Prints the
+table of docs/variants.md.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from spacy import registry
+from spacy.tokens import Doc
+from spacy.util import set_dot_to_object
+from thinc.api import ArgsKwargs, Config, Model, PyTorchWrapper, torch2xp, xp2torch
+from thinc.types import Floats2d
+from torch.nn.utils.rnn import pad_sequence
+from variants import CONFIGS, METRICS, Overrides, cell, measure
+
+from spacy_valence_ec.base.assets import sha256
+from spacy_valence_ec.configs import compose_config
+from spacy_valence_ec.corpus.docs import read_docs
+from spacy_valence_ec.files import atomic_write
+from spacy_valence_ec.pretraining.environment import git_revision
+
+SEGMENTER = "components.fu_segmenter.model"
+VALENCE = "components.valence_classifier.model"
+CARRIERS = "components.ec_tagger"
+WINDOW = {
+    "@architectures": "spacy.MaxoutWindowEncoder.v2",
+    "width": 384,
+    "window_size": 1,
+    "maxout_pieces": 3,
+    "depth": 1,
+}
+REDUCERS = {"mean": "reduce_mean.v1", "maximum": "reduce_max.v1", "first token": "reduce_first.v1"}
+LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": 384, "upstream": "tok2vec"}
+
+
+def reducer(width: int) -> dict[str, Any]:
+    return {"@layers": "spacy.mean_max_reducer.v1", "hidden_size": width}
+
+
+CANDIDATES = {
+    "factory": "ec_tagger",
+    "class_weights": {"EC": 2.5},
+    "suggester": {"@misc": "spacy_valence_ec.chunk_suggester.v1"},
+    "model": {
+        "@architectures": "spacy_valence_ec.CarrierCandidateClassifier.v1",
+        "tok2vec": LISTENER,
+        "candidate_reducer": reducer(64),
+        "unit_reducer": reducer(64),
+        "combine": {
+            "@layers": "Maxout.v1",
+            "nO": 128,
+            "nP": 2,
+            "normalize": True,
+            "dropout": 0.0,
+        },
+    },
+}
+
+# Name: setting, and what is changed in the composed config.
+VARIANTS: dict[str, tuple[str, Overrides]] = {
+    "the default heads": ("joint", {}),
+    "segmenter: a context layer of its own": ("joint", {f"{SEGMENTER}.encode": WINDOW}),
+    "valence: no context of units": ("joint", {f"{VALENCE}.context": None}),
+    "valence: attention over units": (
+        "joint",
+        {f"{VALENCE}.context": {"@architectures": "heads.UnitAttention.v1", "width": 128}},
+    ),
+    **{
+        f"valence: {name} of the tokens": (
+            "joint",
+            {f"{VALENCE}.reducer": {"@layers": layer}, f"{VALENCE}.context.width": 384},
+        )
+        for name, layer in REDUCERS.items()
+    },
+    "valence: attention pooling": (
+        "joint",
+        {
+            f"{VALENCE}.reducer": {
+                "@layers": "spacy_valence_ec.AttentionReducer.v1",
+                "hidden_size": 128,
+            }
+        },
+    ),
+    "valence: no linear part": ("joint", {f"{VALENCE}.wide": None}),
+    "valence: linear part without lexicon": ("joint", {f"{VALENCE}.wide.features": None}),
+    "carriers: no class weights": ("joint", {f"{CARRIERS}.class_weights": None}),
+    "carriers: threshold 0.4": ("joint", {f"{CARRIERS}.threshold": 0.4}),
+    "carriers: threshold 0.6": ("joint", {f"{CARRIERS}.threshold": 0.6}),
+    "carriers: candidates": ("joint", {CARRIERS: CANDIDATES}),
+    "valence and carriers coupled": ("joint-coupled", {}),
+}
+
+# Token vectors by the text of the Doc.
+vectors_of: dict[str, Floats2d] = {}
+
+
+@registry.architectures("heads.Vectors.v1")
+def Vectors(width: int) -> Model[list[Doc], list[Floats2d]]:
+    """The vectors of `vectors_of`, which learn nothing."""
+
+    def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
+        return [vectors_of[doc.text] for doc in docs], lambda gradients: []
+
+    return Model("vectors", forward, dims={"nO": width})
+
+
+@registry.architectures("heads.UnitAttention.v1")
+def UnitAttention(width: int, n_heads: int = 4) -> Model[list[Floats2d], list[Floats2d]]:
+    """A layer of a transformer over the units of a narrative."""
+    layer = torch.nn.TransformerEncoderLayer(width, n_heads, width * 2, batch_first=True)
+
+    def to_torch(model: Model, arrays: list[Floats2d], is_train: bool) -> tuple[Any, Callable]:
+        tensors = [xp2torch(array, requires_grad=is_train) for array in arrays]
+        lengths = torch.tensor([len(tensor) for tensor in tensors])
+        padded = pad_sequence(tensors, batch_first=True)
+        if is_train:
+            padded.retain_grad()  # the shim reads it
+        mask = torch.arange(padded.shape[1])[None] >= lengths[:, None]
+        inputs = ArgsKwargs(args=(padded,), kwargs={"src_key_padding_mask": mask})
+
+        def backprop(_: Any) -> list[Floats2d]:
+            return [torch2xp(tensor.grad) for tensor in tensors]
+
+        return inputs, backprop
+
+    def from_torch(model: Model, pair: Any, is_train: bool) -> tuple[list[Floats2d], Callable]:
+        arrays, output = pair
+        found = [torch2xp(row[: len(array)]) for row, array in zip(output, arrays, strict=True)]
+
+        def backprop(gradients: list[Floats2d]) -> ArgsKwargs:
+            padded = torch.zeros_like(output)
+            for row, gradient in zip(padded, gradients, strict=True):
+                row[: len(gradient)] = xp2torch(gradient)
+            return ArgsKwargs(args=((output,),), kwargs={"grad_tensors": (padded,)})
+
+        return found, backprop
+
+    model: Model = PyTorchWrapper(layer, convert_inputs=to_torch, convert_outputs=from_torch)
+    model.set_dim("nO", width)
+    return model
+
+
+def composed(setting: str, overrides: Overrides, seed: int, corpus: Path) -> Config:
+    config = compose_config(setting, "embedded", configs=CONFIGS, seed=seed)
+    config["paths"].update(train=str(corpus / "train.spacy"), dev=str(corpus / "dev.spacy"))
+    config["components"]["tok2vec"]["model"] = {"@architectures": "heads.Vectors.v1", "width": 384}
+    config["corpora"]["train"]["augmenter"] = None
+    config["initialize"]["after_init"]["components"] = ["morphologizer"]
+    config["training"].update(max_steps=400, eval_frequency=50, patience=0)
+    for path, value in overrides.items():
+        set_dot_to_object(config, path, value)
+    return Config().from_str(config.to_str()).interpolate()
+
+
+def make_vectors(corpus: Path) -> None:
+    """Those of all Docs of train and dev, by the encoder of the base."""
+    from spacy.training.initialize import init_nlp
+
+    config = compose_config("joint", "embedded", configs=CONFIGS)
+    config["paths"].update(train=str(corpus / "train.spacy"), dev=str(corpus / "dev.spacy"))
+    nlp = init_nlp(Config().from_str(config.to_str()).interpolate())
+    encoder: Any = nlp.get_pipe("tok2vec")
+    for part in ("train", "dev"):
+        for doc in read_docs(corpus / f"{part}.spacy", nlp.vocab):
+            (vectors_of[doc.text],) = encoder.predict([nlp.make_doc(doc.text)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--corpus", type=Path, default=Path("data"), help="train and dev .spacy")
+    parser.add_argument("--data", type=Path, default=Path("data/dev.jsonl"), help="to evaluate on")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", help="names of variants; default: all")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file")
+    args = parser.parse_args()
+
+    record: dict[str, Any] = {"runs": {}}
+    if args.output.is_file():
+        record = json.loads(args.output.read_text("utf-8"))
+    record["data"] = {"train": sha256(args.corpus / "train.spacy"), "dev": sha256(args.data)}
+    make_vectors(args.corpus)
+    for name, (setting, overrides) in VARIANTS.items():
+        if args.only and name not in args.only:
+            continue
+        runs = record["runs"].setdefault(name, {})
+        for seed in map(str, range(args.seeds)):
+            if seed not in runs:
+                config = composed(setting, overrides, int(seed), args.corpus)
+                runs[seed] = {**measure(config, args.data), "revision": git_revision()}
+                with atomic_write(args.output) as file:
+                    json.dump(record, file, indent=1)
+    print(f"| heads | {' | '.join(METRICS.values())} |")
+    print("| --- " + "| ---: " * len(METRICS) + "|")
+    for name, runs in record["runs"].items():
+        cells = [cell([run[metric] for run in runs.values()], 3) for metric in METRICS]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
