@@ -21,10 +21,12 @@ from transformers.file_utils import ModelOutput
 from ..base.encoders import find_model, is_model_name
 from ..base.packed import is_packed, read_packed_encoder
 from ..errors import Errors, ValenceECError
+from .memory import trim_memory
 
 AUTO, FLOAT32, BFLOAT16 = PRECISIONS = ("auto", "float32", "bfloat16")
 
 EPSILON = 1e-12
+STEPS_TO_TRIM = 20  # of training: so often memory is trimmed
 LAYER = re.compile(r"\b(?:layer|layers|h|block|blocks)\.(\d+)\.")
 
 
@@ -144,6 +146,7 @@ class EncoderShim(HFShim):
         self.max_pieces = max_pieces
         self.rate_factor = rate_factor
         self.layer_decay = layer_decay
+        self.n_steps = 0
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
         super().from_bytes(bytes_data)
@@ -193,6 +196,9 @@ class EncoderShim(HFShim):
                 parameter.data = xp2torch(values, device=parameter.device)
             parameter.grad.zero_()
         self._grad_scaler.update()
+        self.n_steps += 1
+        if self.n_steps % STEPS_TO_TRIM == 0:
+            trim_memory()
 
     def rate_of(self, name: str) -> float:
         """The learning rate of a parameter over that of the heads."""

@@ -209,3 +209,18 @@ def shim_of(model: Model) -> EncoderShim:
     (shim,) = (shim for node in model.walk() for shim in node.shims)
     assert isinstance(shim, EncoderShim)
     return shim
+
+
+def test_memory_is_trimmed_again_and_again(
+    alberto_like: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trimmed: list[int] = []
+    model = make(alberto_like)
+    model.initialize(X=docs())
+    monkeypatch.setattr(transformer_encoder, "trim_memory", lambda: trimmed.append(len(trimmed)))
+    monkeypatch.setattr(transformer_encoder, "STEPS_TO_TRIM", 2)
+    for _ in range(5):
+        vectors, backprop = model.begin_update(docs())
+        backprop(vectors)
+        model.finish_update(lambda key, weights, gradient, lr_scale: (weights, gradient))
+    assert trimmed == [0, 1]
