@@ -6,11 +6,16 @@ from typing import Any
 import pytest
 import spacy
 from helpers import NARRATIVES, Cli, examples_of, make_nlp, train
+from hypothesis import HealthCheck, settings
 from small_base import small_base
 from small_project import small_project
 from spacy import Language
 
 from spacy_valence_ec.cli import run
+
+# A machine that does other things too is slow, not wrong.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 __all__ = ["small_base", "small_project"]  # fixtures too
 
