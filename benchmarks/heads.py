@@ -5,12 +5,10 @@
 The encoder of the base stays as it is: its token vectors are made once, and each variant trains
 heads with random weights on them, by spaCy's own loop on data/train.spacy, evaluated on
 data/dev.jsonl. So the variants differ in the heads alone, and a run takes a minute. The encoder has
-learned together with the heads of the first line, which is a handicap of all others. Prints the
-table of docs/variants.md.
+learned together with the heads of the first line, which is a handicap of all others. Prints a
+table.
 """
 
-import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,17 +16,14 @@ from typing import Any
 import torch
 from spacy import registry
 from spacy.tokens import Doc
-from spacy.util import set_dot_to_object
+from spacy.training.initialize import init_nlp
 from thinc.api import ArgsKwargs, Config, Model, PyTorchWrapper, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch.nn.utils.rnn import pad_sequence
-from variants import CONFIGS, METRICS, Overrides, cell, measure
+from variants import CONFIGS, Overrides, completed, run_variants
 
-from spacy_valence_ec.base.assets import sha256
 from spacy_valence_ec.configs import compose_config
 from spacy_valence_ec.corpus.docs import read_docs
-from spacy_valence_ec.files import atomic_write
-from spacy_valence_ec.pretraining.environment import git_revision
 
 SEGMENTER = "components.fu_segmenter.model"
 VALENCE = "components.valence_classifier.model"
@@ -153,59 +148,23 @@ def UnitAttention(width: int, n_heads: int = 4) -> Model[list[Floats2d], list[Fl
 
 def composed(setting: str, overrides: Overrides, seed: int, corpus: Path) -> Config:
     config = compose_config(setting, "embedded", configs=CONFIGS, seed=seed)
-    config["paths"].update(train=str(corpus / "train.spacy"), dev=str(corpus / "dev.spacy"))
     config["components"]["tok2vec"]["model"] = {"@architectures": "heads.Vectors.v1", "width": 384}
     config["corpora"]["train"]["augmenter"] = None
     config["initialize"]["after_init"]["components"] = ["morphologizer"]
     config["training"].update(max_steps=400, eval_frequency=50, patience=0)
-    for path, value in overrides.items():
-        set_dot_to_object(config, path, value)
-    return Config().from_str(config.to_str()).interpolate()
+    return completed(config, corpus, overrides)
 
 
 def make_vectors(corpus: Path) -> None:
-    """Those of all Docs of train and dev, by the encoder of the base."""
-    from spacy.training.initialize import init_nlp
-
+    """Fill `vectors_of` with the token vectors of all Docs of train and dev, by the encoder of the
+    base."""
     config = compose_config("joint", "embedded", configs=CONFIGS)
-    config["paths"].update(train=str(corpus / "train.spacy"), dev=str(corpus / "dev.spacy"))
-    nlp = init_nlp(Config().from_str(config.to_str()).interpolate())
+    nlp = init_nlp(completed(config, corpus, {}))
     encoder: Any = nlp.get_pipe("tok2vec")
     for part in ("train", "dev"):
         for doc in read_docs(corpus / f"{part}.spacy", nlp.vocab):
             (vectors_of[doc.text],) = encoder.predict([nlp.make_doc(doc.text)])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--corpus", type=Path, default=Path("data"), help="train and dev .spacy")
-    parser.add_argument("--data", type=Path, default=Path("data/dev.jsonl"), help="to evaluate on")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", help="names of variants; default: all")
-    parser.add_argument("--output", type=Path, required=True, help="JSON file")
-    args = parser.parse_args()
-
-    record: dict[str, Any] = {"runs": {}}
-    if args.output.is_file():
-        record = json.loads(args.output.read_text("utf-8"))
-    record["data"] = {"train": sha256(args.corpus / "train.spacy"), "dev": sha256(args.data)}
-    make_vectors(args.corpus)
-    for name, (setting, overrides) in VARIANTS.items():
-        if args.only and name not in args.only:
-            continue
-        runs = record["runs"].setdefault(name, {})
-        for seed in map(str, range(args.seeds)):
-            if seed not in runs:
-                config = composed(setting, overrides, int(seed), args.corpus)
-                runs[seed] = {**measure(config, args.data), "revision": git_revision()}
-                with atomic_write(args.output) as file:
-                    json.dump(record, file, indent=1)
-    print(f"| heads | {' | '.join(METRICS.values())} |")
-    print("| --- " + "| ---: " * len(METRICS) + "|")
-    for name, runs in record["runs"].items():
-        cells = [cell([run[metric] for run in runs.values()], 3) for metric in METRICS]
-        print(f"| {name} | {' | '.join(cells)} |")
-
-
 if __name__ == "__main__":
-    main()
+    run_variants(__doc__, VARIANTS, composed, make_vectors)

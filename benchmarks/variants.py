@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,19 @@ VARIANTS: dict[str, tuple[str, Overrides]] = {
 
 def composed(backbone: str, overrides: Overrides, seed: int, corpus: Path) -> Config:
     config = compose_config("joint", backbone, configs=CONFIGS, seed=seed)
-    config["paths"].update(train=str(corpus / "train.spacy"), dev=str(corpus / "dev.spacy"))
     changes = dict(overrides)
     if changes.pop("without_lexicon", False):
         config["components"]["tok2vec"]["model"] = config["components"]["tok2vec"]["model"][
             "tok2vec"
         ]
         config["backbone"]["width"] = config["backbone"]["encoder_width"]
-    for path, value in changes.items():
+    return completed(config, corpus, changes)
+
+
+def completed(config: Config, corpus: Path, overrides: Overrides) -> Config:
+    """Set the corpus and the overrides of a composed config, and interpolate it."""
+    config["paths"].update(train=str(corpus / "train.spacy"), dev=str(corpus / "dev.spacy"))
+    for path, value in overrides.items():
         set_dot_to_object(config, path, value)
     return Config().from_str(config.to_str()).interpolate()
 
@@ -128,8 +134,20 @@ def measure(config: Config, data: Path) -> dict[str, float | int | None]:
     return {**found, "seconds_to_train": seconds}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def run_variants(
+    description: str,
+    variants: Mapping[str, tuple[str, Overrides]],
+    compose: Callable[[str, Overrides, int, Path], Config],
+    prepare: Callable[[Path], None] | None = None,
+) -> None:
+    """Train and evaluate the variants that the command line names, keep the records of their runs,
+    and print a table.
+
+    variants: by name, the first two arguments of `compose`.
+    compose: makes the config from these, a seed and the folder of the corpus.
+    prepare: called once with the folder of the corpus, before the first run.
+    """
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--corpus", type=Path, default=Path("data"), help="train and dev .spacy")
     parser.add_argument("--data", type=Path, default=Path("data/dev.jsonl"), help="to evaluate on")
     parser.add_argument("--seeds", type=int, default=3)
@@ -141,29 +159,31 @@ def main() -> None:
     if args.output.is_file():
         record = json.loads(args.output.read_text("utf-8"))
     record["data"] = {"train": sha256(args.corpus / "train.spacy"), "dev": sha256(args.data)}
-    for name, (backbone, overrides) in VARIANTS.items():
+    if prepare is not None:
+        prepare(args.corpus)
+    for name, (part, overrides) in variants.items():
         if args.only and name not in args.only:
             continue
         runs = record["runs"].setdefault(name, {})
         for seed in map(str, range(args.seeds)):
             if seed not in runs:
-                config = composed(backbone, overrides, int(seed), args.corpus)
+                config = compose(part, overrides, int(seed), args.corpus)
                 runs[seed] = {**measure(config, args.data), "revision": git_revision()}
                 with atomic_write(args.output) as file:
                     json.dump(record, file, indent=1)
     print(f"| variant | {' | '.join(METRICS.values())} | seconds |")
     print("| --- " + "| ---: " * (len(METRICS) + 1) + "|")
     for name, runs in record["runs"].items():
-        cells = [cell([run[metric] for run in runs.values()], 3) for metric in METRICS]
-        cells.append(cell([run["seconds_to_train"] for run in runs.values()], 0))
+        cells = [_cell([run[metric] for run in runs.values()], 3) for metric in METRICS]
+        cells.append(_cell([run["seconds_to_train"] for run in runs.values()], 0))
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def cell(values: list[float | None], digits: int) -> str:
+def _cell(values: list[float | None], digits: int) -> str:
     known = [value for value in values if value is not None]
     spread = f" ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else ""
     return f"{statistics.fmean(known):.{digits}f}{spread}" if known else "-"
 
 
 if __name__ == "__main__":
-    main()
+    run_variants(__doc__, VARIANTS, composed)

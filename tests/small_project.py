@@ -73,8 +73,9 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> SmallProject:
 
 
 def copy_project(folder: Path) -> None:
-    """What `spacy project run all` reads, with a corpus of CI size and the backbone that is trained
-    fastest. The default one is trained by the first command of the README, which CI runs."""
+    """Copy the files that `spacy project run all` reads, with a corpus of CI size and the backbone
+    that is trained fastest. The default one is trained by the first command of the README, which CI
+    runs."""
     (folder / "corpus").mkdir(parents=True)
     text = (ROOT / "project.yml").read_text(encoding="utf-8")
     assert text.count(BASE) == text.count(DEFAULT) == 1

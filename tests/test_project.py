@@ -390,7 +390,7 @@ def test_the_base_takes_its_sources_and_writes_where_it_is_told(
     assert f"base prepare data/pretraining {tmp_path}/texts training/base " in plain
     assert f"--silver {tmp_path}/silver.jsonl" in plain
     assert "spacy init vectors it training/base/vectors.floret training/base/vectors " in plain
-    # Of the network whose weights `base build` gathers, and not of the default one.
+    # `base build` gathers the weights of `small`, which is not the default.
     assert "compose joint training/base/joint.cfg --backbone small " in plain
     # First without the weights that are then trained from it.
     first, second = plain.split("--paths.base mine ")

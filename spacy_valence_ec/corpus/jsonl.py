@@ -72,13 +72,13 @@ class _Report:
 
 
 def is_jsonl(path: Path) -> bool:
-    """Whether a file is JSON Lines, compressed or not, told by its name."""
+    """Return True if a file is named as JSON Lines, compressed or not."""
     name = path.name.lower()
     return name.endswith((SUFFIX, SUFFIX + COMPRESSED))
 
 
 def is_compressed(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a gzip file, told by its name."""
+    """Return True if a file is named as a gzip file."""
     return os.fspath(path).lower().endswith(COMPRESSED)
 
 

@@ -284,5 +284,5 @@ def test_a_damaged_compressed_file_is_a_problem(tmp_path: Path, part: str) -> No
     path.write_bytes(damaged[part])
     result = read_narratives(path)
     assert [problem.rule for problem in result.problems] == ["gzip"]
-    # What could be read is there.
+    # The lines before the damage are kept.
     assert result.narratives == written[: len(result.narratives)]
