@@ -354,7 +354,7 @@ class Errors:
     )
     M010 = (
         "[M010] An argument that ends in {suffix} names no file. To analyze it as a text, give it "
-        "on standard input."
+        "with `--text`."
     )
     M011 = (
         "[M011] With --gold an input must be a .jsonl file of annotated narratives. Name one, or "
@@ -364,6 +364,7 @@ class Errors:
         "[M012] No narrative has a unit with one of the numbers {numbers}: units are counted from "
         "1 in each narrative. Leave --unit out to see all."
     )
+    M013 = "[M013] {path}: no such file. If it is a text and no file name, give it with `--text`."
     M020 = (
         "[M020] The pipeline '{name}' has no component whose probabilities can be calibrated: "
         "neither a 'valence_classifier' nor an 'ec_tagger'. Those of a 'coupled_tagger' or a "

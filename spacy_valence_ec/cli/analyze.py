@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 import tempfile
 import unicodedata
@@ -43,6 +44,8 @@ valence-ec analyze narratives.jsonl --output analyzed.jsonl
 
 cat diario.txt | valence-ec analyze --format table"""
 
+FILE_NAME = re.compile(r"\S*(\.\w{1,8}|[/\\]\S*)")  # a suffix or a separator, no white space
+
 STDIN = "-"
 STDIN_NAME = "<stdin>"
 
@@ -66,6 +69,12 @@ class InputFormat(str, Enum):
     JSONL = "jsonl"
 
 
+TextOption = Annotated[
+    list[str] | None,
+    typer.Option("--text", "-t", help="A text, whatever it looks like; may be repeated."),
+]
+
+
 def analyze(
     inputs: Annotated[
         list[str] | None,
@@ -76,6 +85,7 @@ def analyze(
             show_default=False,
         ),
     ] = None,
+    text: TextOption = None,
     model: Model = DEFAULT_MODEL,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write instead of printing.")
@@ -100,13 +110,13 @@ def analyze(
     hold units, valence, scores and carriers, and every field of the input. An input that cannot
     be read is reported, the others go on, and the exit code is 1.
     """
-    if not inputs:
+    if not inputs and not text:
         if sys.stdin.isatty():
             raise typer.BadParameter("give a text or a file, or pipe a text in.")
         inputs = [STDIN]
     records = Reader(stdin_format)
     # All inputs are read before the pipeline is loaded, which takes much longer.
-    found = list(chain.from_iterable(map(records.read, inputs)))
+    found = [*chain.from_iterable(map(records.read, inputs or ())), *records.read_texts(text)]
     if found:
         chosen = output_format or _default_format(output)
         with ExitStack() as stack:
@@ -130,8 +140,7 @@ class Reader:
             if given == STDIN:
                 yield from self._read_stdin()
             elif (path := as_file(given)) is None:
-                self._n_texts += 1
-                yield _text_record(f"text-{self._n_texts}", os.fsencode(given))
+                yield from self.read_texts([given])
             elif is_jsonl(path):
                 yield from self._read_jsonl(path, str(path))
             else:
@@ -140,6 +149,15 @@ class Reader:
             self._report(str(error))
         except OSError as error:
             self._report(f"{given}: {error.strerror or type(error).__name__}")
+
+    def read_texts(self, texts: Iterable[str] | None) -> Iterator[Record]:
+        """A record of each text, whatever it looks like; what is not UTF-8 is reported."""
+        for text in texts or ():
+            self._n_texts += 1
+            try:
+                yield _text_record(f"text-{self._n_texts}", os.fsencode(text))
+            except ValenceECError as error:
+                self._report(str(error))
 
     def _read_stdin(self) -> Iterator[Record]:
         content = sys.stdin.buffer.read()
@@ -164,10 +182,11 @@ class Reader:
 
 
 def as_file(given: str) -> Path | None:
-    """The file that an argument names, None when it is a text.
+    """The file that an argument names, None when it is a text. An argument without white space that
+    has a suffix or a path separator names a file.
 
-    Raises: ValenceECError M004 or M010 for a missing .txt or .jsonl file, M005 for another kind
-    of file.
+    Raises: ValenceECError M004, M010 or M013 for a missing file, M005 for one of another kind than
+    .txt and .jsonl.
     """
     if not given:
         return None
@@ -184,6 +203,8 @@ def as_file(given: str) -> Path | None:
         if any(char.isspace() for char in given):
             raise ValenceECError(Errors.M010.format(suffix=path.suffix))
         raise ValenceECError(Errors.M004.format(path=given))
+    if not exists and FILE_NAME.fullmatch(given):
+        raise ValenceECError(Errors.M013.format(path=given))
     return path if exists else None
 
 

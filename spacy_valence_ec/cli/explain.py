@@ -25,6 +25,7 @@ from .analyze import (
     STYLES,
     SYMBOLS,
     Reader,
+    TextOption,
     as_file,
     displayed,
     print_part,
@@ -73,13 +74,15 @@ class Target(str, Enum):
 def explain(
     pipeline: Annotated[str, typer.Argument(help="Pipeline: name of a package, or a folder.")],
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="[TEXT or FILE]...",
             help="Texts, .txt files (one narrative each) and .jsonl files, as `analyze` takes; "
             "'-' is a text on standard input. With --gold annotated .jsonl files.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    text: TextOption = None,
     unit: Annotated[
         list[int] | None,
         typer.Option(min=1, help="Number of a unit to explain; may be repeated. Default: all."),
@@ -122,8 +125,14 @@ def explain(
     """
     if target is Target.GOLD and not gold:
         raise typer.BadParameter("'gold' needs annotated narratives: give --gold too.")
-    source = GoldReader() if gold else Reader()
-    found: list[Any] = list(chain.from_iterable(map(source.read, inputs)))
+    if not inputs and not text:
+        raise typer.BadParameter("give a text or a file.")
+    if text and gold:
+        raise typer.BadParameter("--gold takes files of annotated narratives, and no --text.")
+    source: Reader | GoldReader = GoldReader() if gold else Reader()
+    found: list[Any] = list(chain.from_iterable(map(source.read, inputs or ())))
+    if isinstance(source, Reader):
+        found.extend(source.read_texts(text))
     if found:
         chosen = output_format or _default_format(output)
         with ExitStack() as stack:

@@ -133,10 +133,18 @@ def test_a_missing_file_is_an_error_and_no_text(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     assert cli("analyze", "folder", "-m", stand_in)[0] == 1
-    # Too long for a file name, and not named like one: texts.
-    code, out, _ = cli("analyze", "ciao " * 1000, "none.md", "-m", stand_in)
+    # So is what has a suffix or a separator, and no white space.
+    for name in ("risposte.csv", "none.md", "data/diari", "..\\diari"):
+        code, out, err = cli("analyze", name, "Ciao.", "-m", stand_in)
+        assert code == 1
+        assert f"{name}: no such file" in err
+        assert [record["text"] for record in records(out)] == ["Ciao."]
+    # Too long for a file name, several words, one word, said to be a text: texts.
+    texts = ["ciao " * 1000, "Il file risposte.csv", "Basta...", "sì/no?!"]
+    code, out, _ = cli("analyze", *texts[:3], "--text", texts[3], "-t", "a.csv", "-m", stand_in)
     assert code == 0
-    assert len(records(out)) == 2
+    assert [record["text"] for record in records(out)] == [*texts, "a.csv"]
+    assert [record["id"] for record in records(out)] == [f"text-{i}" for i in range(1, 6)]
 
 
 @pytest.mark.parametrize("args", [(), ("-",)])
