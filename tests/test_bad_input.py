@@ -427,6 +427,8 @@ def test_an_interrupted_run(model: Path, tmp_path: Path, command: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What runs in the background of a script begins with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         # The first of `analyze` has results in it; `corpus` fills all its files at the end.
