@@ -25,8 +25,8 @@ from ..corpus.jsonl import is_jsonl, narrative_to_record, read_narratives, recor
 from ..errors import Errors, ValenceECError
 from ..files import atomic_write
 from ..schema import FU_KEY, LABELS_ATTR, MIXED, NEGATIVE, NEUTRAL, POSITIVE, SCORES_ATTR, VALENCES
+from .console import err_console, fail
 from .loading import DEFAULT_MODEL, BatchSize, Model, load_pipeline
-from .main import err_console, fail
 from .validate import print_problems
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from rich.table import Column, Table
 
 from ..files import atomic_folder
 from ..schema import Narrative
+from .console import err_console
 from .evaluate import check_annotated
 from .loading import BatchSize, load_pipeline
-from .main import err_console
 from .validate import SkipInvalid, read_valid
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ..corpus.jsonl import SUFFIX, is_jsonl
+from .console import err_console
 from .corpus import Lang, blank_pipeline, tokenized
-from .main import err_console
 from .validate import SkipInvalid, read_valid, require_valid
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from ..corpus.statistics import corpus_statistics
 from ..files import atomic_write
 from ..schema import Narrative
-from .main import err_console
+from .console import err_console
 from .validate import SkipInvalid, read_valid
 
 if TYPE_CHECKING:

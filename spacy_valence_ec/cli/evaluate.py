@@ -18,9 +18,9 @@ from ..evaluation import evaluate as evaluate_pipeline
 from ..files import atomic_write
 from ..first_step import CONFUSION, NOISE, PREDICTED, parse_first_step, parse_mode, two_steps
 from ..schema import Narrative
+from .console import err_console
 from .corpus import tokenized
 from .loading import BatchSize, load_pipeline
-from .main import err_console
 from .validate import SkipInvalid, read_valid
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .main import err_console
+from .console import err_console
 
 EPILOG = """[bold]Examples[/bold]
 

@@ -31,8 +31,8 @@ from .analyze import (
     print_part,
     results_shown,
 )
+from .console import err_console, fail
 from .loading import BatchSize, load_pipeline
-from .main import err_console, fail
 from .validate import print_problems
 
 if TYPE_CHECKING:

@@ -11,9 +11,30 @@ import warnings
 from collections.abc import Callable
 
 import typer
-from rich.console import Console
 
 from ..errors import ValenceECError, ValenceECWarning
+from . import (
+    agreement,
+    analyze,
+    base,
+    calibrate,
+    compose,
+    convert,
+    corpus,
+    doctor,
+    encoder,
+    evaluate,
+    experiments,
+    explain,
+    finalize,
+    import_corpus,
+    pretrain,
+    pretrain_text,
+    report,
+    stats,
+    validate,
+)
+from .console import err_console, fail
 
 app = typer.Typer(
     name="valence-ec",
@@ -25,15 +46,6 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130  # what Typer exits with on Ctrl-C
-
-# Progress, warnings and errors go here: standard output holds results alone.
-err_console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-def fail(message: str) -> None:
-    """Print what went wrong, without markup: the message may hold brackets."""
-    err_console.print("error:", style="bold red", end=" ")
-    err_console.print(message, markup=False)
 
 
 def _show_warning(
@@ -79,29 +91,6 @@ def run() -> None:
         return
     sys.exit(1)
 
-
-# Last, because the commands take their consoles from this module.
-from . import (  # noqa: E402
-    agreement,
-    analyze,
-    base,
-    calibrate,
-    compose,
-    convert,
-    corpus,
-    doctor,
-    encoder,
-    evaluate,
-    experiments,
-    explain,
-    finalize,
-    import_corpus,
-    pretrain,
-    pretrain_text,
-    report,
-    stats,
-    validate,
-)
 
 for name, module in (
     ("analyze", analyze),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from .main import err_console
+from .console import err_console
 from .pretrain_text import Configs
 
 

@@ -9,7 +9,7 @@ import typer
 from ..corpus.jsonl import Problem, ReadResult, printable, read_narratives
 from ..errors import Errors, ValenceECError
 from ..schema import Narrative
-from .main import fail
+from .console import fail
 
 SkipInvalid = Annotated[
     bool, typer.Option("--skip-invalid", help="Go on without the lines that break a rule.")

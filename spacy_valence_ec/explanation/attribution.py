@@ -18,7 +18,8 @@ from ..errors import Errors, ValenceECError
 from ..models.ngrams import is_unit_ngrams, ngram_contributions
 from ..models.valence_classifier import vector_classifier
 from ..pipeline.valence_classifier import ValenceClassifier
-from .encoders import Embedded, cut_encoder, undisturbed
+from .cutting import cut_encoder
+from .encoders import Embedded, undisturbed
 
 FACTORY = "valence_classifier"
 STEPS = 32

@@ -15,10 +15,10 @@ from ..models.bio import Chains, O, spans_of_tags
 from ..models.coupling import ABSENT, PRESENT, Coupled
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL, VALENCES
 from .annotations import set_carriers, set_valences
+from .carrier_pipe import WITHOUT
 from .condition import gold_valences
 from .ec_tagger import DEFAULT_MODEL as CARRIER_MODEL
 from .ec_tagger import (
-    WITHOUT,
     EmotionCarrierTagger,
     by_doc,
     chains_of,

@@ -15,8 +15,8 @@ from ..models.spans import group_offsets, ragged_offsets
 from ..schema import EC_KEY, EC_LABEL, FU_KEY
 from ..suggesters import content_mask
 from .annotations import set_judgments
+from .carrier_pipe import WITHOUT, CarrierPipe
 from .condition import GOLD, Rate
-from .ec_tagger import WITHOUT, CarrierPipe
 from .fu_segmenter import sigmoid
 from .head import SAMPLE_SIZE, ClassWeights
 from .units import preset_gold_units, within_units

@@ -16,12 +16,11 @@ from ..models.bio import B, Chains, I, O, spans_of_tags
 from ..models.spans import group_offsets
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL
 from .annotations import set_carriers
-from .calibrated import CalibratedHead
-from .condition import gold_carrier_spans, gold_valences, valences_of
+from .carrier_pipe import WITHOUT, CarrierPipe
+from .condition import gold_carrier_spans
+from .ec_candidate_classifier import EmotionCarrierCandidateClassifier
 from .head import SAMPLE_SIZE
 from .score_weights import CARRIERS
-
-WITHOUT = "none"  # the class of a unit (a candidate) without a carrier
 
 DEFAULT_MODEL = """
 [model]
@@ -94,8 +93,6 @@ def make_ec_tagger(
 
     Raises: ValenceECError V009 if model and setting do not fit, V022 for another source or rate.
     """
-    from .ec_candidate_classifier import EmotionCarrierCandidateClassifier
-
     expected = "carrier_candidate_classifier" if suggester else "carrier_tagger"
     known = {"carrier_candidate_classifier", "carrier_tagger"}
     if model.name in known and model.name != expected:
@@ -128,35 +125,6 @@ def make_ec_tagger(
         gold_rate=gold_rate,
         scorer=scorer,
     )
-
-
-class CarrierPipe(CalibratedHead):
-    """What both carrier components share: the label, the classes and that,
-    with a condition, they are the second of two steps and read the labels of
-    `doc.spans["fu"]`."""
-
-    default_name = "ec_tagger"
-    labels = (EC_LABEL,)
-    classes = (WITHOUT, EC_LABEL)
-
-    def given_condition(self, doc: Doc) -> np.ndarray:
-        return valences_of(doc, self.name)
-
-    def gold_condition(self, example: Example) -> np.ndarray:
-        return gold_valences(example)
-
-    def annotated(self, examples: Iterable[Example]) -> list[Example]:
-        """The examples with gold units and gold carriers (maybe none in the text).
-
-        Raises: ValenceECError V006 if there is no such example."""
-        found = [
-            example
-            for example in examples
-            if FU_KEY in example.reference.spans and EC_KEY in example.reference.spans
-        ]
-        if not found:
-            raise ValenceECError(Errors.V006.format(name=self.name, key=EC_KEY))
-        return found
 
 
 @dataclass(frozen=True)
