@@ -427,7 +427,7 @@ def test_an_interrupted_run(model: Path, tmp_path: Path, command: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # What runs in the background of a script begins with SIGINT ignored.
+        # The default handler: a shell starts background commands with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:

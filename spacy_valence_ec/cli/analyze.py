@@ -116,7 +116,7 @@ def analyze(
         inputs = [STDIN]
     records = Reader(stdin_format)
     # All inputs are read before the pipeline is loaded, which takes much longer.
-    found = [*chain.from_iterable(map(records.read, inputs or ())), *records.read_texts(text)]
+    found = [*chain.from_iterable(map(records.read, inputs or ())), *records.read_texts(text or ())]
     if found:
         chosen = output_format or _default_format(output)
         with ExitStack() as stack:
@@ -150,9 +150,9 @@ class Reader:
         except OSError as error:
             self._report(f"{given}: {error.strerror or type(error).__name__}")
 
-    def read_texts(self, texts: Iterable[str] | None) -> Iterator[Record]:
+    def read_texts(self, texts: Iterable[str]) -> Iterator[Record]:
         """A record of each text, whatever it looks like; what is not UTF-8 is reported."""
-        for text in texts or ():
+        for text in texts:
             self._n_texts += 1
             try:
                 yield _text_record(f"text-{self._n_texts}", os.fsencode(text))
@@ -196,16 +196,18 @@ def as_file(given: str) -> Path | None:
         exists = path.exists()
     except (OSError, ValueError):  # too long for a file name, or with a NUL
         return None
-    if exists and not named_like_one:
-        raise ValenceECError(Errors.M005.format(path=given, suffixes=".txt or .jsonl"))
-    if not exists and named_like_one:
+    if exists:
+        if not named_like_one:
+            raise ValenceECError(Errors.M005.format(path=given, suffixes=".txt or .jsonl"))
+        return path
+    if named_like_one:
         # A text may end like this too: it is not to stand in a message.
         if any(char.isspace() for char in given):
             raise ValenceECError(Errors.M010.format(suffix=path.suffix))
         raise ValenceECError(Errors.M004.format(path=given))
-    if not exists and FILE_NAME.fullmatch(given):
+    if FILE_NAME.fullmatch(given):
         raise ValenceECError(Errors.M013.format(path=given))
-    return path if exists else None
+    return None
 
 
 def _text_record(name: str, content: bytes) -> Record:

@@ -132,7 +132,7 @@ def explain(
     source: Reader | GoldReader = GoldReader() if gold else Reader()
     found: list[Any] = list(chain.from_iterable(map(source.read, inputs or ())))
     if isinstance(source, Reader):
-        found.extend(source.read_texts(text))
+        found.extend(source.read_texts(text or ()))
     if found:
         chosen = output_format or _default_format(output)
         with ExitStack() as stack:
