@@ -89,6 +89,11 @@ VARIANTS: dict[str, tuple[str, Overrides]] = {
     ),
     "valence: no linear part": ("joint", {f"{VALENCE}.wide": None}),
     "valence: linear part without lexicon": ("joint", {f"{VALENCE}.wide.features": None}),
+    "valence: no class weights": ("joint", {"components.valence_classifier.class_weights": None}),
+    "valence: square roots of the class weights": (
+        "joint",
+        {"components.valence_classifier.class_weights": "balanced_sqrt"},
+    ),
     "carriers: no class weights": ("joint", {f"{CARRIERS}.class_weights": None}),
     "carriers: threshold 0.4": ("joint", {f"{CARRIERS}.threshold": 0.4}),
     "carriers: threshold 0.6": ("joint", {f"{CARRIERS}.threshold": 0.6}),

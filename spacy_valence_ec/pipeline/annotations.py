@@ -14,6 +14,7 @@ from ..schema import (
     SCORES_ATTR,
     VALENCES,
 )
+from .edges import snap_carriers
 
 
 def set_valences(doc: Doc, labels: Iterable[str], scores: np.ndarray) -> None:
@@ -29,7 +30,9 @@ def set_valences(doc: Doc, labels: Iterable[str], scores: np.ndarray) -> None:
 
 
 def set_carriers(doc: Doc, carriers: Sequence[tuple[int, int]], scores: np.ndarray) -> None:
-    """Write `doc.spans["ec"]`; `scores` is float32 (n_carriers,)."""
+    """Write `doc.spans["ec"]`, with edges where a carrier can have them; `scores` is float32
+    (n_carriers,)."""
+    carriers, scores = snap_carriers(doc, carriers, scores)
     doc.spans[EC_KEY] = SpanGroup(
         doc,
         name=EC_KEY,

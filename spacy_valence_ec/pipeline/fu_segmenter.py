@@ -13,6 +13,7 @@ from thinc.types import Floats2d
 from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
 from ..schema import FU_KEY
+from .edges import move_boundaries
 from .head import SAMPLE_SIZE, ClassWeights, Head
 
 BOUNDARY = "boundary"
@@ -66,7 +67,7 @@ def make_fu_segmenter(
         `spacy_valence_ec.FunctionalUnitSegmenter.v1`.
     threshold: a boundary is set after a token whose probability is at least this.
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
-    class_weights: of "boundary" and "inside", "balanced", or null.
+    class_weights: of "boundary" and "inside", "balanced", "balanced_sqrt" or null.
     """
     return FunctionalUnitSegmenter(
         nlp.vocab,
@@ -112,11 +113,14 @@ class FunctionalUnitSegmenter(Head):
         return list(docs)
 
     def predict(self, docs: Iterable[Doc]) -> list[np.ndarray]:
-        """P(boundary after the token), float32 (n_tokens,) for each Doc."""
+        """P(boundary after the token), float32 (n_tokens,) for each Doc; 0 where none can be."""
         docs = list(docs)
         self.require_vectors(docs)
         logits = self.model.predict(docs)
-        return [sigmoid(self.to_cpu(array)[:, 0]) for array in logits]
+        return [
+            move_boundaries(doc, sigmoid(self.to_cpu(array)[:, 0]))
+            for doc, array in zip(docs, logits, strict=True)
+        ]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
         for doc, probabilities in zip(docs, scores, strict=True):
