@@ -159,9 +159,9 @@ def snap_carriers(
             start += 1
         while end > start and (doc[end - 1].is_space or edges[end - 1] == OPENING):
             end -= 1
-        while start < end and start and edges[start - 1] in (WITHIN, EMOJI):
+        while start < end and start and edges[start - 1] not in (FREE, OPENING):
             start -= 1
-        while start < end < len(doc) and edges[end - 1] in (WITHIN, EMOJI):
+        while start < end < len(doc) and edges[end - 1] not in (FREE, CLOSING):
             end += 1
         if start >= end:
             continue
