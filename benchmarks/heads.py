@@ -5,8 +5,8 @@
 The encoder of the base stays as it is: its token vectors are made once, and each variant trains
 heads with random weights on them, by spaCy's own loop on data/train.spacy, evaluated on
 data/dev.jsonl. So the variants differ in the heads alone, and a run takes a minute. The encoder has
-learned together with the heads of the first line, which is a handicap of all others. Prints a
-table.
+learned together with the heads of the first line, which is a handicap of all others. Variants that
+leave the networks as they are begin from the heads of the base. Prints a table.
 """
 
 from collections.abc import Callable
@@ -43,6 +43,14 @@ def reducer(width: int) -> dict[str, Any]:
     return {"@layers": "spacy.mean_max_reducer.v1", "hidden_size": width}
 
 
+BASE_HEADS = {
+    "initialize.after_init.components": [
+        "fu_segmenter",
+        "valence_classifier",
+        "ec_tagger",
+        "morphologizer",
+    ]
+}
 CANDIDATES = {
     "factory": "ec_tagger",
     "class_weights": {"EC": 2.5},
@@ -89,16 +97,35 @@ VARIANTS: dict[str, tuple[str, Overrides]] = {
     ),
     "valence: no linear part": ("joint", {f"{VALENCE}.wide": None}),
     "valence: linear part without lexicon": ("joint", {f"{VALENCE}.wide.features": None}),
-    "valence: no class weights": ("joint", {"components.valence_classifier.class_weights": None}),
-    "valence: square roots of the class weights": (
-        "joint",
-        {"components.valence_classifier.class_weights": "balanced_sqrt"},
-    ),
-    "carriers: no class weights": ("joint", {f"{CARRIERS}.class_weights": None}),
-    "carriers: threshold 0.4": ("joint", {f"{CARRIERS}.threshold": 0.4}),
-    "carriers: threshold 0.6": ("joint", {f"{CARRIERS}.threshold": 0.6}),
     "carriers: candidates": ("joint", {CARRIERS: CANDIDATES}),
     "valence and carriers coupled": ("joint-coupled", {}),
+    # What leaves the networks as they are can begin from the heads of the base.
+    "from the heads of the base": ("joint", BASE_HEADS),
+    **{
+        f"... valence: class weights {setting}": (
+            "joint",
+            {**BASE_HEADS, "components.valence_classifier.class_weights": setting},
+        )
+        for setting in (None, "balanced_sqrt")
+    },
+    "... carriers: no class weights": (
+        "joint",
+        {**BASE_HEADS, f"{CARRIERS}.class_weights": None},
+    ),
+    **{
+        f"... carriers: threshold {threshold}": (
+            "joint",
+            {**BASE_HEADS, f"{CARRIERS}.threshold": threshold},
+        )
+        for threshold in (0.4, 0.6)
+    },
+    **{
+        f"... units: threshold {threshold}": (
+            "joint",
+            {**BASE_HEADS, "components.fu_segmenter.threshold": threshold},
+        )
+        for threshold in (0.4, 0.6)
+    },
 }
 
 # Token vectors by the text of the Doc.

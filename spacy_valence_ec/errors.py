@@ -365,10 +365,48 @@ class Errors:
         "1 in each narrative. Leave --unit out to see all."
     )
     M013 = "[M013] {path}: no such file. If it is a text and no file name, give it with `--text`."
+    M014 = (
+        "[M014] {path}: a spreadsheet or another zip file, which cannot be read from standard "
+        "input. Give the name of the file."
+    )
+    M015 = "[M015] {path}: the folder holds no file that can be read (.txt, .jsonl or a table)."
+    M016 = "[M016] {format} files are not printed: give `--output FILE.{format}`."
+    M017 = "[M017] {path}: the suffix tells no format. Use one of {known}, or give `--format`."
+    M018 = "[M018] The prefix of result fields must begin with a letter or '_'. Got: {prefix!r}."
     M020 = (
         "[M020] The pipeline '{name}' has no component whose probabilities can be calibrated: "
         "neither a 'valence_classifier' nor an 'ec_tagger'. Those of a 'coupled_tagger' or a "
         "'generative_tagger' are left as they are."
+    )
+    T001 = (
+        "[T001] {path}: reading and writing {kind} files needs {library}: "
+        "`pip install 'spacy_valence_ec[tables]'`"
+    )
+    T002 = "[T002] {path}: no column '{column}' ({option}). Its columns are: {known}."
+    T003 = (
+        "[T003] {path}: it is unclear which column holds the narratives. Name it with "
+        "`--text-column`. The columns are: {known}."
+    )
+    T004 = (
+        "[T004] {path}: not {encoding} (the byte at offset {offset}). Name the encoding with "
+        "`--encoding`, such as cp1252."
+    )
+    T005 = "[T005] {path}: no encoding is called '{encoding}'. Name one such as utf-8 or cp1252."
+    T006 = (
+        "[T006] {path}: row {row} has {n} cells, the header {expected}. Put a cell that holds "
+        "the delimiter in quotation marks, or name another one with `--delimiter`."
+    )
+    T007 = (
+        "[T007] {path}: no delimiter divides all rows into the same number of cells. Name it with "
+        "`--delimiter`."
+    )
+    T008 = "[T008] {path}: cannot be read as {kind}: {why}. Is it damaged, or of another kind?"
+    T009 = "[T009] {path}: two columns are called '{column}'. Rename one."
+    T010 = "[T010] {path}: no sheet '{sheet}'. Its sheets are: {known}."
+    T011 = "[T011] {path}: the table has no rows below its header."
+    T012 = (
+        "[T012] {n} narratives have the field '{field}' already, which the results would replace. "
+        "Give `--overwrite` to replace it, or `--prefix NAME` for other names."
     )
     P001 = "[P001] No pretraining setting '{name}' in {folder}. There are: {known}."
     P002 = "[P002] {path}: {why}."
@@ -433,6 +471,10 @@ class Warnings:
     W005 = (
         "[W005] In {n} of {total} units the attributions miss the difference of the logit by more "
         "than {gap}. Raise --steps, which is {steps}."
+    )
+    W012 = (
+        "[W012] {n} cells were cut to {longest} characters: an Excel cell holds no more. Write "
+        ".jsonl, .csv or .parquet for the whole texts."
     )
     G101 = (
         "[G101] {name}: {n} of {total} prompts were longer than what the model reads, even without "

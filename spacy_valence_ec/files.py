@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 
-def _check_writable(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Raise the OSError that writing `path` would meet, naming `path` and not a temporary file."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -41,7 +41,7 @@ def atomic_write(path: str | os.PathLike[str], *, binary: bool = False) -> Itera
         with open(path, mode, **options) as handle:
             yield handle
         return
-    _check_writable(target)
+    check_writable(target)
     try:
         descriptor, name = tempfile.mkstemp(prefix=".valence-ec-", dir=target.parent)
     except OSError as error:

@@ -52,3 +52,32 @@ class Narrative:
     narrator: str | None = None
     lang: str = "it"
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResultNames:
+    """The fields of a record that hold what is predicted of it. With a prefix they do not clash
+    with fields of the same names that a person filled."""
+
+    prefix: str = ""
+
+    @property
+    def units(self) -> str:
+        return f"{self.prefix}units"
+
+    @property
+    def carriers(self) -> str:
+        return f"{self.prefix}carriers"
+
+    @property
+    def valence(self) -> str:
+        return f"{self.prefix}valence"
+
+    @property
+    def valence_score(self) -> str:
+        return f"{self.prefix}valence_score"
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.units, self.valence, self.valence_score, self.carriers)

@@ -1,38 +1,29 @@
 """`valence-ec analyze`: units, valence and emotion carriers of texts and files."""
 
-import io
-import os
-import re
-import sys
-import tempfile
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from enum import Enum
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
-from ..corpus.jsonl import is_jsonl, narrative_to_record, read_narratives, record_to_line
+from ..corpus.jsonl import record_to_line
 from ..errors import Errors, ValenceECError
-from ..files import atomic_write
-from ..schema import FU_KEY, LABELS_ATTR, MIXED, NEGATIVE, NEUTRAL, POSITIVE, SCORES_ATTR, VALENCES
-from .console import err_console, fail
+from ..files import check_writable
+from ..journal import Journal, describe_folder, make_fingerprint
+from ..schema import FU_KEY, ResultNames
+from ..tables.columns import ColumnOptions
+from ..tables.read import TableOptions
+from .console import err_console
+from .inputs import STDIN, InputFormat, Reader, Record, TextOption, is_terminal
 from .loading import DEFAULT_MODEL, BatchSize, Model, load_pipeline
-from .validate import print_problems
+from .outputs import STREAMED, Format, choose_format, print_part, show_results, write_records
+from .terminal import print_table
 
 if TYPE_CHECKING:
-    from spacy.tokens import Doc
+    from spacy.language import Language
 
-Record = Mapping[str, Any]
+PREFIX = "predicted_"  # of result fields, where the input has fields of their names
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -42,37 +33,9 @@ valence-ec analyze diario.txt ricordi.txt
 
 valence-ec analyze narratives.jsonl --output analyzed.jsonl
 
+valence-ec analyze diari.xlsx --text-column Risposta --output risultati.xlsx
+
 cat diario.txt | valence-ec analyze --format table"""
-
-FILE_NAME = re.compile(r"\S*(\.\w{1,8}|[/\\]\S*)")  # a suffix or a separator, no white space
-
-STDIN = "-"
-STDIN_NAME = "<stdin>"
-
-STYLES = {POSITIVE: "green", NEGATIVE: "red", NEUTRAL: "dim", MIXED: "yellow"}
-SYMBOLS = {POSITIVE: "+", NEGATIVE: "−", NEUTRAL: "·", MIXED: "±"}
-ASCII_SYMBOLS = {POSITIVE: "+", NEGATIVE: "-", NEUTRAL: ".", MIXED: "~"}
-CARRIER_STYLE = "bold underline"
-
-
-class Format(str, Enum):
-    """What the results look like."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
-
-
-class InputFormat(str, Enum):
-    """What standard input holds."""
-
-    TEXT = "text"
-    JSONL = "jsonl"
-
-
-TextOption = Annotated[
-    list[str] | None,
-    typer.Option("--text", "-t", help="A text, whatever it looks like; may be repeated."),
-]
 
 
 def analyze(
@@ -80,259 +43,216 @@ def analyze(
         list[str] | None,
         typer.Argument(
             metavar="[TEXT or FILE]...",
-            help="Texts, .txt files (one narrative each) and .jsonl files (one a line; only "
-            "'text' is required). '-', or nothing and a pipe, is standard input.",
+            help="Texts; files: .txt (one narrative each), .jsonl (one a line; only 'text' is "
+            "required), .csv, .tsv, .xlsx, .ods, .parquet (one a row); folders of such files. '-', "
+            "or nothing and a pipe, is standard input.",
             show_default=False,
         ),
     ] = None,
     text: TextOption = None,
     model: Model = DEFAULT_MODEL,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write instead of printing.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write instead of printing: .jsonl, .csv, .tsv, .xlsx or .parquet. A run "
+            "that was interrupted resumes.",
+        ),
     ] = None,
     output_format: Annotated[
         Format | None,
         typer.Option(
             "--format",
             "-f",
-            help="Default: a table on a terminal, JSON Lines elsewhere.",
+            help="Default: by the suffix of the file; a table on a terminal, else JSON Lines.",
             show_default=False,
         ),
     ] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of a table that holds the narratives.")
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column of their ids.")] = None,
+    narrator_column: Annotated[
+        str | None, typer.Option(help="Column of the person who tells each.")
+    ] = None,
+    date_column: Annotated[str | None, typer.Option(help="Column of their dates.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Sign between the cells of a CSV file.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of .csv, .tsv and .txt files, such as cp1252.")
+    ] = None,
     stdin_format: Annotated[
-        InputFormat, typer.Option(help="What standard input holds: one text, or JSON Lines.")
-    ] = InputFormat.TEXT,
+        InputFormat, typer.Option(help="What standard input holds.")
+    ] = InputFormat.AUTO,
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="Prefix of the fields of results. Default: none, or 'predicted_' where the input "
+            "has a field of that name.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace fields of the input by the results.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Analyze the first narratives only.")
+    ] = None,
     batch_size: BatchSize = None,
+    n_process: Annotated[int, typer.Option(min=1, help="Processes to analyze in.")] = 1,
 ) -> None:
     """Split narratives into functional units; tell the valence of each and its emotion carriers.
 
-    In the table the carriers stand in [ ] and each unit has the sign of its valence. JSON Lines
-    hold units, valence, scores and carriers, and every field of the input. An input that cannot
-    be read is reported, the others go on, and the exit code is 1.
+    In the table the carriers stand in [ ] and each unit has the sign of its valence. Files hold
+    units, valence, scores and carriers, and every field of the input. An input that cannot be read
+    is reported, the others go on, and the exit code is 1.
     """
     if not inputs and not text:
-        if sys.stdin.isatty():
+        if is_terminal():
             raise typer.BadParameter("give a text or a file, or pipe a text in.")
         inputs = [STDIN]
-    records = Reader(stdin_format)
+    if delimiter is not None:
+        delimiter = delimiter.replace("\\t", "\t")
+        if len(delimiter) != 1:
+            raise typer.BadParameter("a delimiter is one sign; '\\t' is a tab.")
+    columns = ColumnOptions(text_column, id_column, narrator_column, date_column)
+    reader = Reader(stdin_format, TableOptions(columns, sheet, delimiter, encoding))
+    chosen = choose_format(output, output_format)
+    if output is not None:
+        check_writable(output)
     # All inputs are read before the pipeline is loaded, which takes much longer.
-    found = [*chain.from_iterable(map(records.read, inputs or ())), *records.read_texts(text or ())]
-    if found:
-        chosen = output_format or _default_format(output)
-        with ExitStack() as stack:
-            handle = stack.enter_context(atomic_write(output)) if output else None
-            _write(found, model, batch_size, chosen, handle)
-    if records.failed:
+    read = chain(chain.from_iterable(map(reader.read, inputs or ())), reader.read_texts(text or ()))
+    records = list(islice(read, limit))
+    if records:
+        names = choose_names(records, prefix, overwrite)
+        run = Run(load_pipeline(model), records, names, batch_size, n_process)
+        if output is None and chosen in STREAMED:
+            run.stream(chosen)
+        elif output is None or (output.exists() and not output.is_file()):  # a pipe or device
+            write_records(list(run.results()), chosen, output, names, reader.delimiter)
+        else:
+            run.write(output, chosen, reader.delimiter)
+    if reader.failed:
         raise typer.Exit(1)
 
 
-class Reader:
-    """Reads inputs as records. `failed` tells whether something was reported."""
+def choose_names(records: Sequence[Record], prefix: str | None, overwrite: bool) -> ResultNames:
+    """The fields that hold the results: without `overwrite` none that the input has. Says so where
+    they are others than usual.
 
-    def __init__(self, stdin_format: InputFormat = InputFormat.TEXT) -> None:
-        self.stdin_format = stdin_format
-        self.failed = False
-        self._n_texts = 0
-
-    def read(self, given: str) -> Iterator[Record]:
-        """The records of a text, a file or standard input; what cannot be read is reported."""
-        try:
-            if given == STDIN:
-                yield from self._read_stdin()
-            elif (path := as_file(given)) is None:
-                yield from self.read_texts([given])
-            elif is_jsonl(path):
-                yield from self._read_jsonl(path, str(path))
-            else:
-                yield _text_record(str(path), path.read_bytes())
-        except ValenceECError as error:
-            self._report(str(error))
-        except OSError as error:
-            self._report(f"{given}: {error.strerror or type(error).__name__}")
-
-    def read_texts(self, texts: Iterable[str]) -> Iterator[Record]:
-        """A record of each text, whatever it looks like; what is not UTF-8 is reported."""
-        for text in texts:
-            self._n_texts += 1
-            try:
-                yield _text_record(f"text-{self._n_texts}", os.fsencode(text))
-            except ValenceECError as error:
-                self._report(str(error))
-
-    def _read_stdin(self) -> Iterator[Record]:
-        content = sys.stdin.buffer.read()
-        if self.stdin_format is InputFormat.TEXT:
-            yield _text_record(STDIN_NAME, content)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "stdin.jsonl"
-            path.write_bytes(content)
-            yield from self._read_jsonl(path, STDIN_NAME)
-
-    def _read_jsonl(self, path: Path, name: str) -> Iterator[Record]:
-        result = read_narratives(path, gold=False)
-        if result.problems:
-            print_problems(replace(problem, file=name) for problem in result.problems)
-            self.failed = True
-        yield from map(narrative_to_record, result.narratives)
-
-    def _report(self, message: str) -> None:
-        fail(message)
-        self.failed = True
-
-
-def as_file(given: str) -> Path | None:
-    """The file that an argument names, None when it is a text. An argument without white space that
-    has a suffix or a path separator names a file.
-
-    Raises: ValenceECError M004, M010 or M013 for a missing file, M005 for one of another kind than
-    .txt and .jsonl.
+    Raises: ValenceECError T012 if the input has such a field, M018 for a prefix that is no name.
     """
-    if not given:
-        return None
-    path = Path(given)
-    named_like_one = is_jsonl(path) or path.suffix.lower() == ".txt"
-    try:
-        exists = path.exists()
-    except (OSError, ValueError):  # too long for a file name, or with a NUL
-        return None
-    if exists:
-        if not named_like_one:
-            raise ValenceECError(Errors.M005.format(path=given, suffixes=".txt or .jsonl"))
-        return path
-    if named_like_one:
-        # A text may end like this too: it is not to stand in a message.
-        if any(char.isspace() for char in given):
-            raise ValenceECError(Errors.M010.format(suffix=path.suffix))
-        raise ValenceECError(Errors.M004.format(path=given))
-    if FILE_NAME.fullmatch(given):
-        raise ValenceECError(Errors.M013.format(path=given))
-    return None
-
-
-def _text_record(name: str, content: bytes) -> Record:
-    try:
-        return {"id": name, "text": content.decode("utf-8-sig")}
-    except UnicodeDecodeError as error:
-        raise ValenceECError(Errors.M006.format(path=name, offset=error.start)) from error
-
-
-def _default_format(output: Path | None) -> Format:
-    return Format.TABLE if output is None and sys.stdout.isatty() else Format.JSONL
-
-
-def _write(
-    records: Sequence[Record],
-    model: str,
-    batch_size: int | None,
-    output_format: Format,
-    handle: IO[str] | None,
-) -> None:
-    from ..corpus.docs import doc_to_record
-
-    with results_shown(handle) as (console, progress):
-        for doc, record in progress.track(
-            analyzed(records, model, batch_size), total=len(records), description="analyze"
-        ):
-            if output_format is Format.TABLE:
-                print_table(doc, record, console)
-            else:
-                print_part(record_to_line(doc_to_record(doc, record)), handle)
-
-
-@contextmanager
-def results_shown(handle: IO[str] | None) -> Iterator[tuple[Console, Progress]]:
-    """What results are printed by, to a file or on the screen, and a bar beside them."""
-    to_screen = handle is None and sys.stdout.isatty()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8
-    console = Console(file=handle, width=100) if handle else Console()
-    # A bar would break into results that appear on the same terminal.
-    hidden = not err_console.is_terminal or to_screen
-    with Progress(console=err_console, transient=True, disable=hidden) as progress:
-        yield console, progress
-
-
-def print_part(part: str, handle: IO[str] | None) -> None:
-    """Write a part of the results to a file, or as UTF-8 to standard output."""
-    if handle:
-        handle.write(part)
-    else:
-        typer.echo(part.encode("utf-8"), nl=False)
-
-
-def analyzed(
-    records: Iterable[Record], model: str, batch_size: int | None
-) -> Iterator[tuple["Doc", Record]]:
-    """Each record with its analyzed Doc, in order."""
-    nlp = load_pipeline(model)
-    pairs = [(record["text"], record) for record in records]
-    # spaCy's limit guards parsers; these components need memory in proportion to the text.
-    nlp.max_length = max(nlp.max_length, *(len(text) for text, _ in pairs))
-    for doc, record in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size):
-        if FU_KEY not in doc.spans:
-            raise ValenceECError(Errors.M009.format(key=FU_KEY))
-        yield doc, record
-
-
-def print_table(doc: "Doc", record: Record, console: Console) -> None:
-    """The narrative's valence, then its units: valence, probability, text with the carriers in
-    brackets. Without color it says the same."""
-    symbols = ASCII_SYMBOLS if console.options.ascii_only else SYMBOLS
-    group = doc.spans.get(FU_KEY)
-    scores = group.attrs.get(SCORES_ATTR) if group is not None else None
-    valence = doc._.valence
-    title = Text(f"{displayed(str(record.get('id', '')))}: ", style="bold")
-    title.append(f"{symbols.get(valence, '')} {valence or '?'}", style=STYLES.get(valence, ""))
-    if scores is not None:
-        title.append(f" ({doc._.valence_score:+.2f})", style="not bold")
-    console.print(title)
-    if not group:
-        return
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("valence", no_wrap=True)
-    table.add_column("p", justify="right")
-    table.add_column("functional unit", overflow="fold")
-    labels = list(group.attrs.get(LABELS_ATTR, VALENCES))
-    narrative = doc.text  # made anew, at the cost of its length, at every use
-    for i, unit in enumerate(group):
-        label = unit.label_
-        probability = ""
-        if scores is not None and label in labels:
-            probability = f"{scores[i][labels.index(label)]:.2f}"
-        style = STYLES.get(label, "")
-        text = Text(style=style)
-        offset = unit.start_char
-        for carrier in unit._.emotion_carriers:
-            start = max(carrier.start_char, unit.start_char)
-            end = min(carrier.end_char, unit.end_char)
-            text.append(displayed(narrative[offset:start]))
-            text.append(f"[{displayed(narrative[start:end])}]", style=CARRIER_STYLE)
-            offset = end
-        text.append(displayed(narrative[offset : unit.end_char]))
-        table.add_row(
-            str(i + 1),
-            Text(f"{symbols.get(label, '')} {label}", style=style),
-            probability,
-            text,
+    if prefix and not (prefix[0].isalpha() or prefix[0] == "_"):
+        raise ValenceECError(Errors.M018.format(prefix=prefix))
+    names = ResultNames(prefix or "")
+    if overwrite:
+        return names
+    if prefix is None and find_clash(records, names):
+        names = ResultNames(PREFIX)
+        err_console.print(
+            "The input has fields called as the results: these are written as "
+            f"{', '.join(names.all)}. `--overwrite` replaces those of the input.",
+            markup=False,
         )
-    console.print(table)
+    if clash := find_clash(records, names):
+        n = sum(clash in record for record in records)
+        raise ValenceECError(Errors.T012.format(n=n, field=clash))
+    return names
 
 
-def displayed(text: str) -> str:
-    """`text` in a form that cannot steer a terminal: line breaks and tabs as spaces, control
-    characters and those that turn the direction of writing as escapes."""
-    return "".join(
-        " " if char in "\n\r\t" else _escaped(char) if _steers(char) else char for char in text
-    )
+def find_clash(records: Sequence[Record], names: ResultNames) -> str | None:
+    """The first field for results that some record has already."""
+    return next((name for name in names.all if any(name in record for record in records)), None)
 
 
-def _steers(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(
-        char
-    ) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+class Run:
+    """Analyzes records with a pipeline."""
 
+    def __init__(
+        self,
+        nlp: "Language",
+        records: Sequence[Record],
+        names: ResultNames,
+        batch_size: int | None = None,
+        n_process: int = 1,
+    ):
+        self.nlp = nlp
+        self.records = records
+        self.names = names
+        self.batch_size = batch_size
+        self.n_process = n_process
+        # spaCy's limit guards parsers; these components need memory in proportion to the text.
+        longest = max((len(record["text"]) for record in records), default=0)
+        nlp.max_length = max(nlp.max_length, longest)
 
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
+    def results(self, n_done: int = 0) -> Iterator[dict[str, Any]]:
+        """Each record, from the one behind `n_done`, with what is predicted of it.
+
+        Raises: ValenceECError M009 for a pipeline without functional units.
+        """
+        from ..corpus.docs import doc_to_record
+
+        pairs = [(record["text"], record) for record in self.records[n_done:]]
+        analyzed = self.nlp.pipe(
+            pairs, as_tuples=True, batch_size=self.batch_size, n_process=self.n_process
+        )
+        for doc, record in analyzed:
+            if FU_KEY not in doc.spans:
+                raise ValenceECError(Errors.M009.format(key=FU_KEY))
+            yield doc_to_record(doc, record, prefix=self.names.prefix)
+
+    def stream(self, output_format: Format) -> None:
+        """Print each narrative as soon as it is analyzed."""
+        with show_results(None) as (console, progress):
+            results = self.results()
+            for record in progress.track(results, len(self.records), description="analyze"):
+                if output_format is Format.TABLE:
+                    print_table(record, console, self.names)
+                else:
+                    print_part(record_to_line(record), None)
+
+    def write(self, output: Path, output_format: Format, delimiter: str | None) -> None:
+        """Write a file. What is done is kept beside it until it is whole: a run of the same
+        records with the same pipeline that was interrupted goes on from there."""
+        total = len(self.records)
+        with Journal(output, self.fingerprint()) as journal:
+            if journal.n_done:
+                err_console.print(f"{journal.n_done} of {total} narratives were done: resuming.")
+            try:
+                self._fill(journal)
+            except BaseException:
+                if journal.n_done:
+                    err_console.print(
+                        f"{journal.n_done} of {total} narratives are kept in {journal.path}: the "
+                        "same command resumes.",
+                        markup=False,
+                    )
+                else:
+                    journal.remove()
+                raise
+            results = list(journal.read())
+            write_records(results, output_format, output, self.names, delimiter)
+            journal.remove()
+        err_console.print(f"{output}: {self.describe(results)}", markup=False)
+
+    def _fill(self, journal: Journal) -> None:
+        with show_results(None) as (_, progress):
+            task = progress.add_task("analyze", total=len(self.records), completed=journal.n_done)
+            for record in self.results(journal.n_done):
+                journal.append(record)
+                progress.advance(task)
+
+    def fingerprint(self) -> str:
+        """A hash of the records, the pipeline and the names of results."""
+        files = describe_folder(self.nlp.path)
+        return make_fingerprint(self.records, self.nlp.meta, files, self.names.prefix)
+
+    def describe(self, results: Iterable[dict[str, Any]]) -> str:
+        """Counts of what was found."""
+        results = list(results)
+        n_units = sum(len(record[self.names.units]) for record in results)
+        n_carriers = sum(len(record.get(self.names.carriers, ())) for record in results)
+        return f"{len(results)} narratives, {n_units} units, {n_carriers} carriers."

@@ -20,19 +20,11 @@ from ..corpus.jsonl import is_jsonl, read_narratives, record_to_line
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..files import atomic_write
 from ..schema import FU_KEY, NEGATIVE, NEUTRAL, POSITIVE, VALENCES, Narrative
-from .analyze import (
-    ASCII_SYMBOLS,
-    STYLES,
-    SYMBOLS,
-    Reader,
-    TextOption,
-    as_file,
-    displayed,
-    print_part,
-    results_shown,
-)
 from .console import err_console, fail
+from .inputs import Reader, TextOption, as_file
 from .loading import BatchSize, load_pipeline
+from .outputs import print_part, show_results
+from .terminal import ASCII_SYMBOLS, STYLES, SYMBOLS, escape_controls
 from .validate import print_problems
 
 if TYPE_CHECKING:
@@ -280,7 +272,7 @@ def _write(
 ) -> None:
     from ..explanation.view import to_html, to_record
 
-    with results_shown(handle) as (console, progress):
+    with show_results(handle) as (console, progress):
         narratives = progress.track(
             run.of_narratives(found) if gold else run.of_records(found),
             total=len(found),
@@ -306,7 +298,7 @@ def print_table(narrative: "Explained", console: Console) -> None:
     from ..explanation.view import pieces
 
     symbols = ASCII_SYMBOLS if console.options.ascii_only else SYMBOLS
-    console.print(Text(f"{displayed(narrative.id)}:", style="bold"))
+    console.print(Text(f"{escape_controls(narrative.id)}:", style="bold"))
     if not narrative.units:
         return
     table = Table(box=box.SIMPLE_HEAD)
@@ -326,10 +318,10 @@ def print_table(narrative: "Explained", console: Console) -> None:
             if piece.is_carrier and not inside:
                 text.append("[", style="bold")
             inside = piece.is_carrier
-            text.append(displayed(piece.text), style=_shade(piece.strength))
+            text.append(escape_controls(piece.text), style=_shade(piece.strength))
             if piece.figure:
                 text.append(f"({piece.figure})", style="dim")
-            space = displayed(piece.space)
+            space = escape_controls(piece.space)
         text.append("]" if inside else "", style="bold")
         style = STYLES.get(unit.predicted, "")
         table.add_row(

@@ -28,6 +28,7 @@ from ..schema import (
     VALENCES,
     Narrative,
     Offsets,
+    ResultNames,
     Unit,
 )
 from ..suggesters import content_mask
@@ -246,7 +247,9 @@ def doc_to_narrative(doc: Doc, *, default_id: str) -> Narrative:
     )
 
 
-def doc_to_record(doc: Doc, record: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def doc_to_record(
+    doc: Doc, record: Mapping[str, Any] | None = None, *, prefix: str = ""
+) -> dict[str, Any]:
     """The annotation of `doc` as a line of the interchange format.
 
     Every field of `record`, the line that the text came from, is kept (default: what
@@ -254,11 +257,12 @@ def doc_to_record(doc: Doc, record: Mapping[str, Any] | None = None) -> dict[str
     `units` with `start`, `end`, `valence` and, if there are any, `scores` (the probability of
     each label); `carriers` with `start`, `end` and, if there is any, `score`; the narrative's
     `valence`, and its `valence_score` (mean of P(positive) - P(negative)) if there are scores.
-    Offsets are code points of the text.
+    Offsets are code points of the text. The names of these fields begin with `prefix`.
 
     Raises:
         ValenceECError: the text of `record` is not the one of `doc` (D002).
     """
+    names = ResultNames(prefix)
     if record is None:
         record = _stored_record(doc)
     elif record.get("text", doc.text) != doc.text:
@@ -267,8 +271,8 @@ def doc_to_record(doc: Doc, record: Mapping[str, Any] | None = None) -> dict[str
     if FU_KEY in doc.spans:
         group = doc.spans[FU_KEY]
         units = [_span_record(span) | {"valence": span.label_} for span in group]
-        found["units"] = units
-        found["valence"] = majority_valence(span.label_ for span in group)
+        found[names.units] = units
+        found[names.valence] = majority_valence(span.label_ for span in group)
         scores = group.attrs.get(SCORES_ATTR)
         if scores is not None:
             labels = list(group.attrs.get(LABELS_ATTR, VALENCES))
@@ -278,11 +282,11 @@ def doc_to_record(doc: Doc, record: Mapping[str, Any] | None = None) -> dict[str
                 float(row[labels.index(POSITIVE)] - row[labels.index(NEGATIVE)]) for row in scores
             ]
             mean = sum(polarity) / len(polarity) if polarity else 0.0
-            found["valence_score"] = round(mean, _DECIMALS)
+            found[names.valence_score] = round(mean, _DECIMALS)
     if EC_KEY in doc.spans:
         group = doc.spans[EC_KEY]
         carriers = [_span_record(span) for span in group]
-        found["carriers"] = carriers
+        found[names.carriers] = carriers
         scores = group.attrs.get(SCORES_ATTR)
         if scores is not None:
             for carrier, score in zip(carriers, _rounded(scores), strict=True):

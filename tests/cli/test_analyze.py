@@ -1,9 +1,10 @@
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from helpers import Cli
 from rich.console import Console
 
 from spacy_valence_ec.cli import analyze as command
-from spacy_valence_ec.cli.analyze import Reader, displayed, print_table
+from spacy_valence_ec.cli.inputs import Reader
+from spacy_valence_ec.cli.terminal import escape_controls, print_table
+from spacy_valence_ec.corpus.docs import doc_to_record
+from spacy_valence_ec.journal import Journal
+from spacy_valence_ec.schema import ResultNames
 
 TEXT = "Ieri sono andata dal medico. Finalmente mi hanno tolto il gesso!"
 
@@ -77,13 +82,34 @@ def test_texts_and_files_keep_their_order(cli: Cli, stand_in: Path, tmp_path: Pa
     assert found[3].items() >= lines[1].items()
 
 
-def test_old_annotation_in_the_input_gives_way(cli: Cli, stand_in: Path, tmp_path: Path) -> None:
+def test_fields_of_the_input_are_kept(cli: Cli, stand_in: Path, tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
-    path.write_text(json.dumps({"text": "Ciao.", "units": "mine", "carriers": None}))
-    code, out, _ = cli("analyze", path, "-m", stand_in)
+    mine = {"id": "a", "text": "Ciao.", "units": "mine", "valence_score": 4}
+    path.write_text(json.dumps(mine) + '\n{"text": "Ok."}')
+    code, out, err = cli("analyze", path, "-m", stand_in)
     assert code == 0
+    assert "predicted_units, predicted_valence" in err
+    first, second = records(out)
+    assert first.items() >= mine.items()
+    assert first["predicted_units"][0]["valence"] == "neutral"
+    assert "valence" not in first
+    assert second["predicted_carriers"] == []  # all narratives have the same fields
+
+    # Results that are there already are not replaced either, unless told.
+    again = tmp_path / "again.jsonl"
+    again.write_text(out)
+    code, out, err = cli("analyze", again, "-m", stand_in)
+    assert (code, out) == (1, "")
+    assert "T012" in err
+    code, out, _ = cli("analyze", again, "-m", stand_in, "--prefix", "second_")
+    assert code == 0
+    assert records(out)[0].items() >= first.items()
+    assert records(out)[0]["second_valence"] == "neutral"
+    code, out, err = cli("analyze", path, "-m", stand_in, "--overwrite")
+    assert (code, err) == (0, "")
     assert records(out)[0]["units"][0]["valence"] == "neutral"
-    assert records(out)[0]["carriers"] == []
+    assert records(out)[0]["valence_score"] == 0
+    assert cli("analyze", path, "-m", stand_in, "--prefix", "=1")[0] == 1
 
 
 def test_broken_lines_are_reported_and_the_others_go_on(
@@ -132,7 +158,9 @@ def test_a_missing_file_is_an_error_and_no_text(
         assert "M004" in err
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
-    assert cli("analyze", "folder", "-m", stand_in)[0] == 1
+    code, _, err = cli("analyze", "folder", "-m", stand_in)
+    assert code == 1
+    assert "M015" in err
     # So is what has a suffix or a separator, and no white space.
     for name in ("risposte.csv", "none.md", "data/diari", "..\\diari"):
         code, out, err = cli("analyze", name, "Ciao.", "-m", stand_in)
@@ -140,7 +168,7 @@ def test_a_missing_file_is_an_error_and_no_text(
         assert f"{name}: no such file" in err
         assert [record["text"] for record in records(out)] == ["Ciao."]
     # Too long for a file name, several words, one word, said to be a text: texts.
-    texts = ["ciao " * 1000, "Il file risposte.csv", "Basta...", "sì/no?!"]
+    texts = ["ciao " * 1000, "Il file risposte.doc", "Basta...", "sì/no?!"]
     code, out, _ = cli("analyze", *texts[:3], "--text", texts[3], "-t", "a.csv", "-m", stand_in)
     assert code == 0
     assert [record["text"] for record in records(out)] == [*texts, "a.csv"]
@@ -222,8 +250,10 @@ def test_a_text_past_the_limit_of_spacy(
 def test_output_file(cli: Cli, stand_in: Path, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     code, out, err = cli("analyze", "È bello.", "Ciao.", "-m", stand_in, "--output", path)
-    assert (code, out, err) == (0, "", "")
+    assert (code, out) == (0, "")
+    assert err == f"{path}: 2 narratives, 2 units, 0 carriers.\n"
     assert [r["text"] for r in records(path.read_text(encoding="utf-8"))] == ["È bello.", "Ciao."]
+    assert os.listdir(tmp_path) == ["out.jsonl"]
     code, out, _ = cli("analyze", TEXT, "-m", stand_in, "-o", path, "-f", "table")
     assert (code, out) == (0, "")
     assert "il [gesso]!" in path.read_text(encoding="utf-8")
@@ -238,28 +268,49 @@ def test_an_output_that_cannot_be_written(cli: Cli, stand_in: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError("ciao segreto")])
-def test_an_interrupted_run_leaves_the_old_output(
+def test_an_interrupted_run_resumes(
     cli: Cli,
     stand_in: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,
 ) -> None:
-    path = tmp_path / "out.jsonl"
+    path, part = tmp_path / "out.jsonl", tmp_path / "out.jsonl.part"
     path.write_text("old")
+    results = command.Run.results
 
-    def interrupted(*args: object) -> object:
-        yield next(command_analyzed(*args))
+    def interrupted(run: Any, n_done: int = 0) -> Iterator[dict[str, Any]]:
+        yield next(results(run, n_done))
         raise error
 
-    command_analyzed = command.analyzed
-    monkeypatch.setattr(command, "analyzed", interrupted)
     monkeypatch.delenv("VALENCE_EC_DEBUG", raising=False)
-    code, out, err = cli("analyze", "Uno.", "Due.", "-m", stand_in, "-o", path)
+    with monkeypatch.context() as patch:
+        patch.setattr(command.Run, "results", interrupted)
+        code, out, err = cli("analyze", "Uno.", "Due.", "-m", stand_in, "-o", path)
     assert code != 0
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["out.jsonl"]
+    assert stat.S_IMODE(part.stat().st_mode) == 0o600
+    assert "1 of 2 narratives are kept" in err
     assert "segreto" not in out + err
+
+    # A line that a power cut left half does no harm.
+    with part.open("a") as handle:
+        handle.write('{"id": "text-2", "te')
+    code, _, err = cli("analyze", "Uno.", "Due.", "-m", stand_in, "-o", path)
+    assert code == 0
+    assert "1 of 2 narratives were done: resuming." in err
+    assert [record["text"] for record in records(path.read_text())] == ["Uno.", "Due."]
+    assert os.listdir(tmp_path) == ["out.jsonl"]
+
+
+def test_what_is_kept_of_another_run_is_not_taken(cli: Cli, stand_in: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with Journal(path, "other") as journal:
+        journal.append({"text": "Altro."})
+    code, _, err = cli("analyze", "Uno.", "-m", stand_in, "-o", path)
+    assert code == 0
+    assert "resuming" not in err
+    assert [record["text"] for record in records(path.read_text())] == ["Uno."]
 
 
 def test_a_pipeline_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
@@ -292,7 +343,7 @@ def test_the_table_of_texts_without_units(cli: Cli, stand_in: Path) -> None:
 
 def test_the_table_of_a_document_that_nothing_annotated() -> None:
     console = Console(file=io.StringIO(), width=80)
-    print_table(spacy.blank("it")("Ciao."), {"id": "[red]n1", "text": "Ciao."}, console)
+    print_table({"id": "[red]n1", "text": "Ciao."}, console, ResultNames())
     assert console.file.getvalue().split() == ["[red]n1:", "?"]  # type: ignore[attr-defined]
 
 
@@ -308,16 +359,16 @@ def test_markup_and_control_characters_do_not_steer_the_terminal(
     assert r"[bold] il [gesso] [/bold] \x1b[31m\x07 \u202eabc\u202c :smile: [/x]  fine\x85" in out
 
 
-def test_displayed_keeps_what_is_harmless() -> None:
+def test_escaping_keeps_what_is_harmless() -> None:
     for text in ("perché 😀", "👩‍👩‍👧", "🇮🇹", "e\u0301", "שלום", "a\u200bb"):
-        assert displayed(text) == text
-    assert displayed("a\r\n\tb\x00\u2028\u2066") == r"a   b\x00\u2028\u2066"
+        assert escape_controls(text) == text
+    assert escape_controls("a\r\n\tb\x00\u2028\u2066") == r"a   b\x00\u2028\u2066"
 
 
 def test_a_terminal_without_utf8(stand_in: Path) -> None:
     console = Console(file=io.TextIOWrapper(io.BytesIO(), encoding="ascii"), width=80)
     doc = spacy.load(stand_in)("Perso il treno. Ok.")
-    print_table(doc, {"id": "n1"}, console)
+    print_table(doc_to_record(doc, {"id": "n1"}), console, ResultNames())
     console.file.flush()
     shown = console.file.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
     assert "n1: - negative (-0.35)" in shown

@@ -1,0 +1,1 @@
+"""Tables of narratives: CSV, TSV, Excel, OpenDocument and Parquet files, read and written."""
