@@ -115,6 +115,7 @@ def workplace(small_project: SmallProject, tmp_path_factory: pytest.TempPathFact
     copytree(ROOT / "corpus", folder / "corpus", dirs_exist_ok=True)
     (folder / "corpus" / "narratives.jsonl").write_bytes(small)
     (folder / "diary.txt").write_text(DIARY, encoding="utf-8")
+    (folder / "diaries.csv").write_text(f'id;testo\n1;"{DIARY}"\n', encoding="cp1252")
     lines = "\n".join(map(json.dumps, RECORDS))
     (folder / "narratives.jsonl").write_text(lines, encoding="utf-8")
     return folder
