@@ -51,6 +51,8 @@ BASE_HEADS = {
         "morphologizer",
     ]
 }
+# Of the weights that "balanced" gives the training part.
+SQUARE_ROOTS = {"negative": 1.22, "neutral": 0.74, "positive": 1.38}
 CANDIDATES = {
     "factory": "ec_tagger",
     "class_weights": {"EC": 2.5},
@@ -102,11 +104,14 @@ VARIANTS: dict[str, tuple[str, Overrides]] = {
     # What leaves the networks as they are can begin from the heads of the base.
     "from the heads of the base": ("joint", BASE_HEADS),
     **{
-        f"... valence: class weights {setting}": (
+        f"... valence: {name}": (
             "joint",
-            {**BASE_HEADS, "components.valence_classifier.class_weights": setting},
+            {**BASE_HEADS, "components.valence_classifier.class_weights": weights},
         )
-        for setting in (None, "balanced_sqrt")
+        for name, weights in {
+            "no class weights": None,
+            "square roots of the class weights": SQUARE_ROOTS,
+        }.items()
     },
     "... carriers: no class weights": (
         "joint",

@@ -50,8 +50,8 @@ class Errors:
         "'positive'."
     )
     V008 = (
-        "[V008] {name}: `class_weights` must be 'balanced', 'balanced_sqrt' or a mapping of labels "
-        "to positive numbers; the labels are {labels}. Got: {value}"
+        "[V008] {name}: `class_weights` must be 'balanced' or a mapping of labels to positive "
+        "numbers; the labels are {labels}. Got: {value}"
     )
     V009 = "[V009] {name}: the model '{model}' does not fit the setting. {why}"
     V010 = (

@@ -73,9 +73,9 @@ def make_coupled_tagger(
     coupled: whether the two tasks share a distribution, and are decoded together; if not, this is
         a `valence_classifier` and an `ec_tagger` in one.
     loss_weight, carrier_loss_weight: of the two tasks, in the sum that trains the shared encoder.
-    class_weights: of the labels of the valence, "balanced", "balanced_sqrt" or null.
+    class_weights: of the labels of the valence, "balanced", or null.
     carrier_class_weights: of the units that hold a carrier, "EC", and of those that do not, "none";
-        "balanced"; "balanced_sqrt"; or null.
+        "balanced"; or null.
 
     Raises: ValenceECError V009 for a model that is not of this component, or has a condition.
     """

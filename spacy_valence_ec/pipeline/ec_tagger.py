@@ -84,7 +84,7 @@ def make_ec_tagger(
         component, which changes no decision.
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
     class_weights: of the units (with a suggester: candidates) that hold a carrier, "EC", and of
-        those that do not, "none"; "balanced"; "balanced_sqrt"; or null.
+        those that do not, "none"; "balanced"; or null.
     condition_source: where a model with a condition takes the valence of the units from in
         training: "gold", "predicted" (by a `valence_classifier` among
         `training.annotating_components`) or "mix".

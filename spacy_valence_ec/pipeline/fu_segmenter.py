@@ -67,7 +67,7 @@ def make_fu_segmenter(
         `spacy_valence_ec.FunctionalUnitSegmenter.v1`.
     threshold: a boundary is set after a token whose probability is at least this.
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
-    class_weights: of "boundary" and "inside", "balanced", "balanced_sqrt" or null.
+    class_weights: of "boundary" and "inside", "balanced", or null.
     """
     return FunctionalUnitSegmenter(
         nlp.vocab,

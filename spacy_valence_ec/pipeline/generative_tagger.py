@@ -148,7 +148,7 @@ def make_generative_tagger(
         answer, which free decoding needs.
     threshold: the least probability of a candidate that is accepted.
     loss_weight: of the loss in the sum that is printed; the model shares nothing.
-    class_weights: of the valences, "balanced", "balanced_sqrt" or null.
+    class_weights: of the valences, "balanced", or null.
     batch_pieces: how many pieces are read at once, in training too.
 
     Raises: ValenceECError G005, G006 and G010 for settings that do not fit.

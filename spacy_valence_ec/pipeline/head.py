@@ -27,9 +27,6 @@ from .workers import single_thread_in_worker
 # How many examples `initialize` infers the shapes from, as spaCy's components do.
 SAMPLE_SIZE = 10
 
-# Settings that weight the classes by how rare they are: the power of the weight.
-BALANCED = {"balanced": 1.0, "balanced_sqrt": 0.5}
-
 ClassWeights = dict[str, float] | str | None
 
 
@@ -286,20 +283,17 @@ class Head(TrainablePipe):
     def set_class_weights(self, counts: dict[str, int]) -> None:
         """Resolve the setting `class_weights` by how often each class occurs in the data.
 
-        "balanced" is scikit-learn's: total / (classes * count), of the classes that occur;
-        "balanced_sqrt" is the square root of it.
+        'balanced' is scikit-learn's: total / (classes * count), of the classes that occur.
         Raises: ValenceECError V008 for a setting that does not fit the labels.
         """
-        setting: Any = self.class_weights
+        setting = self.class_weights
         if setting is None or setting == {}:
             self.cfg["class_weights"] = None
-        elif isinstance(setting, str) and setting in BALANCED:
+        elif setting == "balanced":
             present = {label: n for label, n in counts.items() if n}
             total = sum(present.values())
             self.cfg["class_weights"] = {
-                label: (total / (len(present) * present[label])) ** BALANCED[setting]
-                if label in present
-                else 1.0
+                label: total / (len(present) * present[label]) if label in present else 1.0
                 for label in counts
             }
         elif (

@@ -72,7 +72,7 @@ def make_valence_classifier(
     model: maps Docs and the offsets of their units to logits (n_units, 3), see
         `spacy_valence_ec.ValenceClassifier.v1`.
     loss_weight: weight of this component's loss in the sum that trains the shared encoder.
-    class_weights: of the labels, "balanced", "balanced_sqrt" or null.
+    class_weights: of the labels, "balanced", or null.
     label_smoothing: share of the target that is spread over all labels, from 0 to less than 1.
     condition_source: where a model with a condition takes the carriers from in training: "gold",
         "predicted" (by an `ec_tagger` among `training.annotating_components`) or "mix".
