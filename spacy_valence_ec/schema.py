@@ -18,6 +18,10 @@ MIXED = "mixed"  # label of a narrative whose non-neutral units are balanced
 
 SCORES_ATTR = "scores"
 LABELS_ATTR = "labels"
+TURNS_FIELD = "turns"  # of a record: who speaks where
+METADATA_FIELD = "metadata"  # of a record: stretches of the text that are no narrative
+BREAKS_KEY = "unit_breaks"  # of Doc.user_data: characters at which a unit begins
+
 INVALID_ATTR = "invalid_answers"  # of units, where answers are written freely
 
 

@@ -116,6 +116,8 @@ def workplace(small_project: SmallProject, tmp_path_factory: pytest.TempPathFact
     (folder / "corpus" / "narratives.jsonl").write_bytes(small)
     (folder / "diary.txt").write_text(DIARY, encoding="utf-8")
     (folder / "diaries.csv").write_text(f'id;testo\n1;"{DIARY}"\n', encoding="cp1252")
+    (folder / "interview.txt").write_text("INT: E poi?\nP1: Ho perso il treno.", encoding="utf-8")
+    (folder / "chat.txt").write_text(f"12/03/24, 21:15 - Anna: {DIARY}", encoding="utf-8")
     lines = "\n".join(map(json.dumps, RECORDS))
     (folder / "narratives.jsonl").write_text(lines, encoding="utf-8")
     return folder

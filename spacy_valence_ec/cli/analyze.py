@@ -1,6 +1,7 @@
 """`valence-ec analyze`: units, valence and emotion carriers of texts and files."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from ..journal import Journal, describe_folder, make_fingerprint
 from ..schema import FU_KEY, ResultNames
 from ..tables.columns import ColumnOptions
 from ..tables.read import TableOptions
+from ..transcripts.recognize import Kind
 from .console import err_console
 from .inputs import STDIN, InputFormat, Reader, Record, TextOption, is_terminal
 from .loading import DEFAULT_MODEL, BatchSize, Model, load_pipeline
@@ -22,6 +24,7 @@ from .terminal import print_table
 
 if TYPE_CHECKING:
     from spacy.language import Language
+    from spacy.tokens import Doc
 
 PREFIX = "predicted_"  # of result fields, where the input has fields of their names
 
@@ -43,9 +46,9 @@ def analyze(
         list[str] | None,
         typer.Argument(
             metavar="[TEXT or FILE]...",
-            help="Texts; files: .txt (one narrative each), .jsonl (one a line; only 'text' is "
-            "required), .csv, .tsv, .xlsx, .ods, .parquet (one a row); folders of such files. '-', "
-            "or nothing and a pipe, is standard input.",
+            help="Texts; files: .txt, .srt, .vtt (one narrative each), .jsonl (one a line; only "
+            "'text' is required), .csv, .tsv, .xlsx, .ods, .parquet (one a row); folders of such "
+            "files. '-', or nothing and a pipe, is standard input.",
             show_default=False,
         ),
     ] = None,
@@ -87,6 +90,18 @@ def analyze(
     stdin_format: Annotated[
         InputFormat, typer.Option(help="What standard input holds.")
     ] = InputFormat.AUTO,
+    strip: Annotated[
+        Kind | None,
+        typer.Option(
+            help="Headers that are no narrative: names and time stamps of a transcript, a chat or "
+            "subtitles. Default: those of .srt and .vtt files.",
+            show_default=False,
+        ),
+    ] = None,
+    narrator: Annotated[
+        str | None,
+        typer.Option(help="With --strip: the speaker whose units count for the narrative."),
+    ] = None,
     prefix: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +133,8 @@ def analyze(
         delimiter = delimiter.replace("\\t", "\t")
         if len(delimiter) != 1:
             raise typer.BadParameter("a delimiter is one sign; '\\t' is a tab.")
+    if narrator is not None and strip in (None, Kind.NONE):
+        raise typer.BadParameter("--narrator names a speaker: give --strip too.")
     columns = ColumnOptions(text_column, id_column, narrator_column, date_column)
     reader = Reader(stdin_format, TableOptions(columns, sheet, delimiter, encoding))
     chosen = choose_format(output, output_format)
@@ -128,7 +145,8 @@ def analyze(
     records = list(islice(read, limit))
     if records:
         names = choose_names(records, prefix, overwrite)
-        run = Run(load_pipeline(model), records, names, batch_size, n_process)
+        speech = Speech(strip, narrator, frozenset(reader.subtitles))
+        run = Run(load_pipeline(model), records, names, speech, batch_size, n_process)
         if output is None and chosen in STREAMED:
             run.stream(chosen)
         elif output is None or (output.exists() and not output.is_file()):  # a pipe or device
@@ -168,6 +186,21 @@ def find_clash(records: Sequence[Record], names: ResultNames) -> str | None:
     return next((name for name in names.all if any(name in record for record in records)), None)
 
 
+@dataclass(frozen=True)
+class Speech:
+    """Headers that are taken out of texts, the speaker who counts, and the ids of subtitles."""
+
+    kind: Kind | None = None
+    narrator: str | None = None
+    subtitles: frozenset[str] = frozenset()
+
+    def kind_of(self, record: Record) -> Kind:
+        """What kind of headers a record has."""
+        if self.kind is None:
+            return Kind.SRT if record["id"] in self.subtitles else Kind.NONE
+        return self.kind
+
+
 class Run:
     """Analyzes records with a pipeline."""
 
@@ -176,12 +209,14 @@ class Run:
         nlp: "Language",
         records: Sequence[Record],
         names: ResultNames,
+        speech: "Speech",
         batch_size: int | None = None,
         n_process: int = 1,
     ):
         self.nlp = nlp
         self.records = records
         self.names = names
+        self.speech = speech
         self.batch_size = batch_size
         self.n_process = n_process
         # spaCy's limit guards parsers; these components need memory in proportion to the text.
@@ -194,15 +229,28 @@ class Run:
         Raises: ValenceECError M009 for a pipeline without functional units.
         """
         from ..corpus.docs import doc_to_record
+        from ..transcripts.strip import StrippedText, restore_record
 
-        pairs = [(record["text"], record) for record in self.records[n_done:]]
+        def pairs() -> Iterator[tuple["str | Doc", tuple[Record, StrippedText | None]]]:
+            for record in self.records[n_done:]:
+                kind = self.speech.kind_of(record)
+                if kind is Kind.NONE:
+                    yield record["text"], (record, None)
+                else:
+                    stripped = StrippedText.of(record["text"], kind)
+                    words = {**record, "text": stripped.words}
+                    yield stripped.make_doc(self.nlp), (words, stripped)
+
         analyzed = self.nlp.pipe(
-            pairs, as_tuples=True, batch_size=self.batch_size, n_process=self.n_process
+            pairs(), as_tuples=True, batch_size=self.batch_size, n_process=self.n_process
         )
-        for doc, record in analyzed:
+        for doc, (record, stripped) in analyzed:
             if FU_KEY not in doc.spans:
                 raise ValenceECError(Errors.M009.format(key=FU_KEY))
-            yield doc_to_record(doc, record, prefix=self.names.prefix)
+            result = doc_to_record(doc, record, prefix=self.names.prefix)
+            if stripped is not None:
+                result = restore_record(result, stripped, self.names, self.speech.narrator)
+            yield result
 
     def stream(self, output_format: Format) -> None:
         """Print each narrative as soon as it is analyzed."""
@@ -248,7 +296,8 @@ class Run:
     def fingerprint(self) -> str:
         """A hash of the records, the pipeline and the names of results."""
         files = describe_folder(self.nlp.path)
-        return make_fingerprint(self.records, self.nlp.meta, files, self.names.prefix)
+        settings = (self.names.prefix, self.speech.kind, self.speech.narrator)
+        return make_fingerprint(self.records, self.nlp.meta, files, settings)
 
     def describe(self, results: Iterable[dict[str, Any]]) -> str:
         """Counts of what was found."""

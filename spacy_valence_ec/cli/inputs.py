@@ -26,6 +26,9 @@ Record = Mapping[str, Any]
 FILE_NAME = re.compile(r"\S*(\.\w{1,8}|[/\\]\S*)")  # a suffix or a separator, no white space
 ZIP_START = b"PK\x03\x04"  # of an Excel or OpenDocument file
 
+SUBTITLES = (".srt", ".vtt")
+TEXTS = (".txt", *SUBTITLES)
+
 STDIN = "-"
 STDIN_NAME = "<stdin>"
 
@@ -52,7 +55,7 @@ def is_terminal() -> bool:
 
 class Reader:
     """Reads inputs as records. `failed` tells whether something was reported; `delimiter` is that
-    of the first CSV file."""
+    of the first CSV file, `subtitles` are the ids of files of subtitles."""
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Reader:
         self.table_options = table_options or TableOptions()
         self.failed = False
         self.delimiter: str | None = None
+        self.subtitles: set[str] = set()
         self._n_texts = 0
 
     def read(self, given: str) -> Iterator[Record]:
@@ -81,6 +85,8 @@ class Reader:
             elif is_table(path):
                 yield from self._records_of(read_table(path, self.table_options))
             else:
+                if path.suffix.lower() in SUBTITLES:
+                    self.subtitles.add(str(path))
                 yield make_text_record(str(path), path.read_bytes(), self.table_options.encoding)
         except ValenceECError as error:
             self._report(str(error))
@@ -174,7 +180,7 @@ def as_file(given: str) -> Path | None:
         return None
     if exists:
         if not path.is_dir() and not is_readable(path):
-            suffixes = ", ".join([".txt", ".jsonl", *SUFFIXES])
+            suffixes = ", ".join([*TEXTS, ".jsonl", *SUFFIXES])
             raise ValenceECError(Errors.M005.format(path=given, suffixes=f"one of {suffixes}"))
         return path
     if is_readable(path):
@@ -189,7 +195,7 @@ def as_file(given: str) -> Path | None:
 
 def is_readable(path: Path) -> bool:
     """Return True if a file is named as one that can be read."""
-    return is_jsonl(path) or is_table(path) or path.suffix.lower() == ".txt"
+    return is_jsonl(path) or is_table(path) or path.suffix.lower() in TEXTS
 
 
 def list_files(folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..files import atomic_write
-from ..schema import NEUTRAL, VALENCES, Narrative, Offsets, Unit
+from ..schema import METADATA_FIELD, NEUTRAL, VALENCES, Narrative, Offsets, Unit
 
 SUFFIX, COMPRESSED = ".jsonl", ".gz"
 
@@ -298,7 +298,11 @@ def _check_gold(record: dict[str, Any], report: _Report) -> Narrative | None:
     if text is None or identity is None:
         return None
     if isinstance(record.get("units"), list):
-        _check_units(units, text, report)
+        metadata = []
+        if record.get(METADATA_FIELD) is not None:
+            spans = _check_spans(record, METADATA_FIELD, text, report)
+            metadata = [span for _, span, _ in spans if span]
+        _check_units(units, metadata, text, report)
         _check_carriers(carriers, units, report)
     return Narrative(
         id=identity,
@@ -412,7 +416,8 @@ def _overlaps(spans: Iterable[OffsetsT]) -> Iterator[tuple[OffsetsT, OffsetsT]]:
             reach = span
 
 
-def _check_units(units: list[Unit], text: str, report: _Report) -> None:
+def _check_units(units: list[Unit], metadata: list[Offsets], text: str, report: _Report) -> None:
+    """Report units out of order, that overlap, and text outside of units and metadata."""
     for before, unit in pairwise(units):
         if unit.start < before.start:
             report("unit-order", f"the unit at {_at(unit)} comes after the one at {_at(before)}")
@@ -420,7 +425,7 @@ def _check_units(units: list[Unit], text: str, report: _Report) -> None:
         report("unit-overlap", f"the units at {_at(before)} and {_at(unit)} overlap")
     covered = 0
     end = Offsets(len(text), len(text))
-    spans: list[Offsets] = [*sorted(units, key=lambda unit: unit.start), end]
+    spans = [*sorted([*units, *metadata], key=lambda span: span.start), end]
     for span in spans:
         gap = text[covered : span.start]
         if gap.strip():

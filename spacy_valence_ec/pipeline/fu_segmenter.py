@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 
 from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
-from ..schema import FU_KEY
+from ..schema import BREAKS_KEY, FU_KEY
 from .edges import move_boundaries
 from .head import SAMPLE_SIZE, ClassWeights, Head
 
@@ -86,6 +86,9 @@ class FunctionalUnitSegmenter(Head):
     Sets `doc.spans["fu"]`: units in order that cover every token but white space between two
     units, with labels "" and `attrs["boundary_scores"]`, float32 (n_units,): the probability
     of the boundary at which each unit ends (1.0 for the last one, where the text ends).
+
+    A unit begins at each character that `doc.user_data["unit_breaks"]` names, where another person
+    begins to speak.
     """
 
     default_name = "fu_segmenter"
@@ -124,6 +127,7 @@ class FunctionalUnitSegmenter(Head):
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[np.ndarray]) -> None:
         for doc, probabilities in zip(docs, scores, strict=True):
+            probabilities = force_breaks(doc, probabilities)
             units = units_of_boundaries(white_space(doc), probabilities >= self.threshold)
             ends = probabilities[[end - 1 for _, end in units]] if units else np.zeros(0)
             ends = ends.astype("float32")
@@ -189,6 +193,21 @@ def gold_boundaries(example: Example) -> tuple[np.ndarray, np.ndarray]:
             target[words[last]] = 1
     mask[words[-1:]] = False
     return target, mask
+
+
+def force_breaks(doc: Doc, probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities of a boundary after each token, float32 (n_tokens,), 1 before the characters
+    at which a unit has to begin."""
+    breaks = doc.user_data.get(BREAKS_KEY)
+    if not breaks:
+        return probabilities
+    words = np.flatnonzero(~white_space(doc))
+    offsets = [doc[i].idx for i in words.tolist()]
+    forced = probabilities.copy()
+    for position in np.searchsorted(offsets, breaks):
+        if position:
+            forced[words[position - 1]] = 1.0
+    return forced
 
 
 def units_of_boundaries(space: np.ndarray, boundary: np.ndarray) -> list[tuple[int, int]]:
