@@ -24,6 +24,7 @@ from spacy_valence_ec.errors import Errors, Warnings
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+FORMAT = ROOT / "docs" / "data-format.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "corpus/README.md"])
 each_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
@@ -197,9 +198,9 @@ def test_the_examples_of_data_are_valid(
 
 
 def test_the_fields_of_the_data_format_are_required_or_not(tmp_path: Path) -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (yes|no)\b", README.read_text("utf-8"), flags=re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (yes|no)\b", FORMAT.read_text("utf-8"), flags=re.MULTILINE)
     assert dict(rows).keys() >= {"id", "text", "units", "carriers", "candidates", "narrator"}
-    (example,) = (json.loads(b.content) for b in blocks(README) if b.language == "json")
+    (example,) = (json.loads(b.content) for b in blocks(FORMAT) if b.language == "json")
     path = tmp_path / "in.jsonl"
     for name, required in rows:
         record = {key: value for key, value in example.items() if key != name}
@@ -209,7 +210,8 @@ def test_the_fields_of_the_data_format_are_required_or_not(tmp_path: Path) -> No
 
 
 def test_the_accessors_named_are_those_there_are() -> None:
-    named = re.findall(r"`(doc|span|token)\._\.(\w+)`", README.read_text("utf-8"))
+    page = (ROOT / "docs" / "doc.md").read_text("utf-8")
+    named = re.findall(r"`(doc|span|token)\._\.(\w+)`", page)
     there = {("doc", name) for name in Underscore.doc_extensions}
     there |= {("span", name) for name in Underscore.span_extensions}
     there |= {("token", name) for name in Underscore.token_extensions}
@@ -278,8 +280,11 @@ def test_nothing_is_left_to_be_filled_in(document: Path) -> None:
 def test_the_readme_has_what_a_newcomer_needs() -> None:
     text = README.read_text("utf-8")
     headings = "\n".join(re.findall(r"^#+ .*$", text, flags=re.MULTILINE)).lower()
-    for topic in ("install", "command line", "data format", "your own", "alberto", "intended use"):
+    for topic in ("install", "command line", "data format", "your own", "intended use", "citing"):
         assert topic in headings
+    assert len(text.splitlines()) <= 150
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"api.md"}
+    assert pages <= set(re.findall(r"\(docs/([\w-]+\.md)\)", text)), "pages that nothing leads to"
     assert "no diagnostic instrument" in text
 
 
@@ -291,15 +296,32 @@ def test_the_picture_of_the_readme_calls_nobody() -> None:
     assert urls <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
 
 
+def test_the_site_is_built(tmp_path: Path) -> None:
+    """Every link of it leads somewhere."""
+    pytest.importorskip("mkdocs", reason="the site needs the extra docs")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path / "site")],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    home = (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert 'href="data-format.html"' in home
+    assert "https://fonts" not in home
+
+
 def test_the_config_of_the_candidate_mode_is_complete(tmp_path: Path) -> None:
-    """The ini block of the README, in place of the tagger's, gives a pipeline."""
+    """The ini block of docs/training.md, in place of the tagger's, gives a pipeline."""
     from spacy.util import load_model_from_config
     from thinc.api import Config
 
     from spacy_valence_ec.configs import compose_config
 
     (block,) = re.findall(
-        r"^```ini\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S
+        r"^```ini\n(.*?)^```$", (ROOT / "docs/training.md").read_text("utf-8"), re.M | re.S
     )
     config = without_base(compose_config("joint", "embedded", configs=ROOT / "configs"))
     parts = Config().from_str("[components]\n\n" + block, interpolate=False)
