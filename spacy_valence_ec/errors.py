@@ -327,6 +327,11 @@ class Errors:
         "have it before: {what}. Set it, or condition on the component's own predictions."
     )
     G010 = "[G010] {name}: `{setting}` must be {expected}. Got: {value}"
+    H001 = (
+        "[H001] {id}: `{field}` is not {what}, as `valence-ec analyze` writes it. Analyze the "
+        "narrative again, or mend its line."
+    )
+    H002 = "[H002] There is no page in the language '{lang}'. There are: {known}."
     L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "
