@@ -24,8 +24,8 @@ LANGUAGES = ("en", "it")
 
 _DECIMALS = 3
 
-# What could end the element that holds the JSON, or a line of a program.
-_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+# What could end the element that holds the JSON; all that is not ASCII is an escape anyway.
+_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&"}
 
 
 def render_page(records: Iterable[Record], *, title: str = TITLE, lang: str = "en") -> str:
@@ -68,7 +68,6 @@ def _parts(records: Iterable[Record], title: str, lang: str) -> Iterator[str]:
         title=_displayed(title),
         lang=lang,
         words=words,
-        margin=DOUBT_MARGIN,
         style=Markup(style),
         program=Markup(program),
         policy=_policy(style, program),

@@ -197,6 +197,10 @@
     return parts;
   }
 
+  /** A table that may be wider than the page: a region that the keyboard can scroll. */
+  const wideTable = (title, ...parts) =>
+    el("div", { class: "scroll", role: "region", "aria-label": title, tabindex: 0 }, el("table", {}, parts));
+
   /** Filled when it is opened for the first time. */
   function later(title, make) {
     const box = el("details", {}, el("summary", {}, title));
@@ -208,7 +212,7 @@
 
   function unitTable(n) {
     const heads = [words.unit, words.text, words.valence, ...valences.map((v) => words[v]), words.carriers];
-    return el("div", { class: "scroll" }, el("table", {},
+    return wideTable(words.table,
       el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
       el("tbody", {}, n.units.map((unit, i) => el("tr", {},
         el("th", { scope: "row", class: "number" }, String(i + 1)),
@@ -216,7 +220,7 @@
         el("td", {}, label(valences[unit[2]]), isDoubtful(unit) ? ` (${words.doubtful})` : null),
         valences.map((_, k) => el("td", { class: "number" }, unit[3] ? decimal.format(unit[3][k]) : "")),
         el("td", { lang: n.lang }, n.carriers.filter(([from]) => unit[0] <= from && from < unit[1])
-          .map(([from, to], k) => [k ? ", " : "", isolated(n.text.slice(from, to))])))))));
+          .map(([from, to], k) => [k ? ", " : "", isolated(n.text.slice(from, to))]))))));
   }
 
   function fieldList(n) {
@@ -273,6 +277,7 @@
     const matching = narratives.map((_, i) => i).filter(matches);
     found = sorted(matching, keys[controls.sort.value], controls.down.checked);
     page = 0;
+    if (!found.includes(chosen)) choose(found[0] ?? null, false);
     for (const head of document.querySelectorAll("#list th")) {
       const active = head.firstElementChild.dataset.sort === controls.sort.value;
       if (active) head.setAttribute("aria-sort", controls.down.checked ? "descending" : "ascending");
@@ -358,7 +363,7 @@
           step("previous", at < 0 ? undefined : found[at - 1], "←"), step("next", at < 0 ? undefined : found[at + 1], "→"))),
       about(n));
     if (n.units.length) {
-      const place = el("figure", { class: "arc", style: null });
+      const place = el("figure", { class: "arc" });
       box.append(place);
       drawing = arc(n, Math.max(280, place.clientWidth));
       drawing.addEventListener("click", (event) => {
@@ -449,6 +454,7 @@
 
   function choosePerson(i, go) {
     personAt = i;
+    byId("people").classList.toggle("one", i !== null); // who is printed alone
     showPeople();
     showFigures();
     if (go) {
@@ -482,12 +488,12 @@
     if (personAt === null && people.length > 1) rows.push(["score_people", scoreOfPeople, polarity]);
     for (const valence of valences) rows.push([`share_${valence}`, person.shares[valence], percent.format]);
     rows.push(["share_doubtful", person.doubtful, percent.format]);
-    return el("div", { class: "scroll" }, el("table", {},
+    return wideTable(words.figures,
       el("thead", {}, el("tr", {}, el("td", {}), ["mean", "interval", "of"].map((key) => el("th", { scope: "col", class: "number" }, words[key])))),
       el("tbody", {}, rows.filter(([, mean]) => mean).map(([key, mean, format]) => el("tr", {},
         el("th", { scope: "row" }, words[key]), el("td", { class: "number" }, format(mean.value)),
         el("td", { class: "number" }, mean.low === null ? words.no_interval : interval(mean, format)),
-        el("td", { class: "number" }, whole.format(mean.n)))))));
+        el("td", { class: "number" }, whole.format(mean.n))))));
   }
 
   function carrierTables(person) {
@@ -504,12 +510,12 @@
   }
 
   function readNarratives(search) {
-    resetFilters();
+    form.reset();
     controls.search.value = search;
     controls.person.value = personAt === null ? "" : String(personAt);
     if (hasDates) controls.sort.value = "date";
     applyFilters();
-    choose(found.length ? found[0] : null, false);
+    choose(found[0] ?? null, false);
     location.hash = "narratives";
   }
 
@@ -547,17 +553,17 @@
 
   function pointTable(points) {
     const heads = [words.date, words.narrative, words.valence, words.score, words.quartiles];
-    return el("div", { class: "scroll" }, el("table", {},
+    return wideTable(words.line_table,
       el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
       el("tbody", {}, points.map(({ narrative: n, index, score, low, high }) => el("tr", {},
         el("td", {}, isolated(dateText(n))),
         el("td", {}, el("button", { type: "button", class: "opener", onclick: () => openNarrative(index) }, isolated(n.id))),
         el("td", {}, label(n.valence)), el("td", { class: "number" }, polarity(score)),
-        el("td", { class: "number" }, interval({ low, high }, polarity)))))));
+        el("td", { class: "number" }, interval({ low, high }, polarity))))));
   }
 
   function openNarrative(i) {
-    resetFilters();
+    form.reset();
     if (personAt !== null) controls.person.value = String(personAt);
     if (hasDates) controls.sort.value = "date";
     applyFilters();
@@ -603,10 +609,6 @@
 
   const hasDates = narratives.some((n) => n.when !== null);
 
-  function resetFilters() {
-    form.reset();
-  }
-
   function showView(go) {
     const views = ["narratives", "people", "guide"];
     const name = location.hash.slice(1);
@@ -641,10 +643,11 @@
       ...order.map((i) => el("option", { value: i }, shown(personText(personNames[i])))));
     for (const field of form.querySelectorAll(".dates")) field.hidden = !hasDates;
     byId("legend").append(legend());
+    byId("guide-doubtful").textContent = say("guide_doubtful", { margin: decimal.format(settings.doubtMargin) });
 
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => (event.target.name === "search" ? soon(applyFilters, 150) : applyFilters()));
-    byId("clear").addEventListener("click", () => { resetFilters(); applyFilters(); });
+    byId("clear").addEventListener("click", () => { form.reset(); applyFilters(); });
     byId("print-button").addEventListener("click", () => print());
     byId("previous-page").addEventListener("click", () => { page -= 1; showList(); });
     byId("next-page").addEventListener("click", () => { page += 1; showList(); });
@@ -671,8 +674,6 @@
       if (innerWidth !== width) soon(() => { width = innerWidth; showView(false); }, 200);
     });
     applyFilters();
-    chosen = found.length ? found[0] : null;
-    showList();
     showView(false);
   }
 
