@@ -107,13 +107,16 @@ def _read_record(record: Record, number: int) -> AnalyzedNarrative:
     text = record.get("text")
     check(isinstance(text, str), "text", "a string")
     assert isinstance(text, str)
+    spans: dict[str, list[Any]] = {}
     for name in ("units", "carriers"):
-        check(isinstance(record.get(name) or [], list), name, "a list")
-        for i, span in enumerate(record.get(name) or [], start=1):
+        found = record.get(name)
+        check(found is None or isinstance(found, list), name, "a list")
+        spans[name] = found or []
+        for i, span in enumerate(spans[name], start=1):
             inside = isinstance(span, Mapping) and _is_inside(span, len(text))
             check(inside, f"{name}, no. {i}", "an object with `start` and `end` inside the text")
     units = []
-    for i, item in enumerate(record.get("units") or [], start=1):
+    for i, item in enumerate(spans["units"], start=1):
         check(item.get("valence") in VALENCES, f"units, no. {i}", "labeled with a valence")
         scores = item.get("scores")
         known = scores is None or (
@@ -123,7 +126,7 @@ def _read_record(record: Record, number: int) -> AnalyzedNarrative:
         row = None if scores is None else tuple(float(scores[valence]) for valence in VALENCES)
         units.append(AnalyzedUnit(item["start"], item["end"], item["valence"], row))  # type: ignore[arg-type]
     carriers = []
-    for i, item in enumerate(record.get("carriers") or [], start=1):
+    for i, item in enumerate(spans["carriers"], start=1):
         score = item.get("score")
         check(score is None or _is_probability(score), f"carriers, no. {i}", "a probability")
         carriers.append(ScoredCarrier(item["start"], item["end"], score))

@@ -79,7 +79,7 @@ def _check_matplotlib() -> None:
 
 
 def _file_name(name: str) -> str:
-    # A dot or a dash at the front would hide the file, lead to another folder or look like an option.
+    # In front a dot would hide the file, and a dash would look like an option.
     return re.sub(r"[^\w.-]", "-", name).strip(".-")[:_LONGEST_NAME] or "unnamed"
 
 
