@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ..base.encoders import find_model, is_model_name
 from ..errors import Errors, ValenceECError
+from ..extensions import get_emotion_carriers, get_functional_units, get_valence
 from .loading import DEFAULT_MODEL, Model, is_installed, load_pipeline
 
 EPILOG = """[bold]Examples[/bold]
@@ -149,11 +150,12 @@ def check_model(name: str) -> Check:
     except Exception as error:
         # The only text it has seen is the built-in sentence.
         return Check(name, Status.FAIL, f"does not run: {type(error).__name__}: {error}")
-    units = len(doc._.functional_units)
-    status = Status.OK if units and doc._.valence else Status.FAIL
+    units, valence = len(get_functional_units(doc)), get_valence(doc)
+    carriers = [carrier.text for carrier in get_emotion_carriers(doc)]
+    status = Status.OK if units and valence else Status.FAIL
     detail = (
         f"version {nlp.meta.get('version')}; a built-in sentence has {units} unit(s), "
-        f"valence '{doc._.valence}', carriers {[ec.text for ec in doc._.emotion_carriers]}"
+        f"valence '{valence}', carriers {carriers}"
     )
     return Check(name, status, detail)
 
