@@ -210,6 +210,16 @@ class Errors:
         "`tagger` out."
     )
 
+    C009 = (
+        "[C009] The backbone '{name}' cannot be had. {why} 'embedded', the default, needs no "
+        "download."
+    )
+    C010 = (
+        "[C010] The folder '{folder}' holds data, models and figures of the pipeline '{found}', "
+        "which those of '{name}' would replace. Give '{name}' a folder of its own, as in "
+        "`--vars.folder {name}`, or remove {marker}."
+    )
+
     D001 = (
         "[D001] {id}: the tokenizer of the pipeline alters the text, so that offsets cannot be "
         "laid on its tokens. Use a non-destructive one, such as `spacy.Tokenizer.v1`."
@@ -516,6 +526,11 @@ class Warnings:
     W012 = (
         "[W012] {n} cells were cut to {longest} characters: an Excel cell holds no more. Write "
         ".jsonl, .csv or .parquet for the whole texts."
+    )
+    W021 = (
+        "[W021] {n} of {total} narratives have no field `narrator`: each counts as told by a "
+        "person of its own. If one person told several, the same person may be in training and in "
+        "test, and the figures look better than they are. Add the field."
     )
     W020 = (
         "[W020] Other code has defined {names}: these attributes stay as they are, and do not give "
