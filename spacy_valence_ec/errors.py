@@ -217,7 +217,7 @@ class Errors:
     C010 = (
         "[C010] The folder '{folder}' holds data, models and figures of the pipeline '{found}', "
         "which those of '{name}' would replace. Give '{name}' a folder of its own, as in "
-        "`--vars.folder {name}`, or remove {marker}."
+        "`--vars.folder {name}/`, or remove {marker}."
     )
 
     D001 = (
