@@ -78,6 +78,13 @@ def compose_config(
     return config
 
 
+def fill_defaults(config: Config) -> Config:
+    """Return a composed config with spaCy's defaults, as `spacy init fill-config` gives it without
+    making the components: `spacy debug config` and `spacy debug data` want every setting."""
+    defaults: Config = util.get_lang_class(config["nlp"]["lang"]).default_config
+    return defaults.merge(config)
+
+
 def first_setting(setting: str, *, configs: Path) -> str | None:
     """The setting of the first step of a two-step setting, whose trained pipeline the second one is
     put behind; None for a setting that is trained at once.
@@ -135,6 +142,7 @@ def _take_tagger(config: Config, name: str) -> None:
     if TAGGER in annotating:
         at = annotating.index(TAGGER)
         annotating[at : at + 1] = taken
+    config["initialize"].get("components", {}).pop(TAGGER, None)
     started = config["initialize"]["after_init"]["components"]
     config["initialize"]["after_init"]["components"] = [c for c in started if c != TAGGER]
 
@@ -178,6 +186,7 @@ def _setting_config(folder: Path, setting: str) -> Config:
     for name, component in config.get("components", {}).items():
         if "source" in component:
             base["components"].pop(name, None)
+            base["initialize"].get("components", {}).pop(name, None)
     return base.merge(config)
 
 
@@ -196,8 +205,9 @@ def _tidy(config: Config) -> None:
     """Drop the components that are not in the pipeline, and let those that come from a trained
     pipeline keep their weights."""
     pipeline = config["nlp"]["pipeline"]
-    for name in [name for name in config["components"] if name not in pipeline]:
-        del config["components"][name]
+    for section in (config["components"], config["initialize"].get("components", {})):
+        for name in [name for name in section if name not in pipeline]:
+            del section[name]
     start = config.get("initialize", {}).get("after_init")
     parts = config.pop("parts", {}).get("networks", ())
     if start:

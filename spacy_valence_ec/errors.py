@@ -20,7 +20,8 @@ class Errors:
     V002 = (
         "[V002] {name}: the shared encoder has not run on this Doc of {n} tokens, its vectors "
         "are missing and the prediction would be made from zeros. Add '{upstream}' before "
-        "'{name}' in the pipeline, and in training list it in "
+        "'{name}' in the pipeline (`spacy_valence_ec.add_valence_pipes(nlp, source)` takes both "
+        "from another one), and in training list it in "
         "`training.annotating_components` before every component that listens to it."
     )
     V003 = (
@@ -129,6 +130,46 @@ class Errors:
     )
     V033 = "[V033] {name}: `{setting}` must be {expected}. Got: {value}"
     V034 = "[V034] {name}: `{setting}` must be {expected}."
+    V040 = (
+        "[V040] doc.spans['{key}']: tokens of the Doc were merged after it was analyzed, and one "
+        "reaches over the edge of the span of characters {start} to {end}. Process the text again, "
+        "with what merges tokens in front of the components of this package."
+    )
+    V041 = (
+        "[V041] {variable} must be the beginning of a Python name, such as 'ec_'. Got: '{prefix}'"
+    )
+    V042 = (
+        "[V042] {name}: not trained, its network has no weights. Load a trained pipeline "
+        "(`spacy.load`), train this one (`spacy train`), or add trained components with "
+        "`spacy_valence_ec.add_valence_pipes(nlp, source)`."
+    )
+    V043 = (
+        "[V043] A component reads static vectors {expected} values wide, and those of this "
+        "pipeline have {found}: it was taken from another pipeline without its vectors. Add the "
+        "components with `spacy_valence_ec.add_valence_pipes(nlp, source)`, which adds them too."
+    )
+    V044 = (
+        "[V044] The source is a pipeline for '{source}' and this one is for '{lang}': their tokens "
+        "differ. Begin with `spacy.blank('{source}')` or another pipeline for '{source}'."
+    )
+    V045 = (
+        "[V045] The source has no component of spacy_valence_ec. Its components are: {names}. Give "
+        "a pipeline such as `spacy.load('it_valence_ec')`."
+    )
+    V046 = (
+        "[V046] The pipeline has components of spacy_valence_ec already: {names}. Remove them "
+        "first (`nlp.remove_pipe`), or begin with a pipeline without."
+    )
+    V047 = (
+        "[V047] Components of the source read its static vectors ({names}), and this pipeline has "
+        "others: there is one table for all. Begin with a pipeline without vectors. If it is the "
+        "tagger alone, a pipeline that sets token.pos itself will do: the tagger is not added then."
+    )
+    V048 = (
+        "[V048] {name}: the vectors on this Doc are {found} values wide, and the ones that it was "
+        "trained with {expected}: another encoder than its own has run last. Add it together with "
+        "its encoder: `spacy_valence_ec.add_valence_pipes(nlp, source)`."
+    )
 
     A001 = (
         "[A001] The two annotations must hold the same narratives: '{id}' is not in both, or has "
@@ -167,6 +208,16 @@ class Errors:
     C008 = (
         "[C008] The setting '{setting}' has no tagger that '{name}' could take the place of: leave "
         "`tagger` out."
+    )
+
+    C009 = (
+        "[C009] The backbone '{name}' cannot be had. {why} 'embedded', the default, needs no "
+        "download."
+    )
+    C010 = (
+        "[C010] The folder '{folder}' holds data, models and figures of the pipeline '{found}', "
+        "which those of '{name}' would replace. Give '{name}' a folder of its own, as in "
+        "`--vars.folder {name}/`, or remove {marker}."
     )
 
     D001 = (
@@ -480,6 +531,17 @@ class Warnings:
     W012 = (
         "[W012] {n} cells were cut to {longest} characters: an Excel cell holds no more. Write "
         ".jsonl, .csv or .parquet for the whole texts."
+    )
+    W021 = (
+        "[W021] {n} of {total} narratives have no field `narrator`: each counts as told by a "
+        "person of its own. If one person told several, the same person may be in training and in "
+        "test, and the figures look better than they are. Add the field."
+    )
+    W020 = (
+        "[W020] Other code has defined {names}: these attributes stay as they are, and do not give "
+        "what spacy_valence_ec would. Set the environment variable {variable}, such as to 'ec_': "
+        "all attributes of this package then begin with it. Or call the functions of "
+        "spacy_valence_ec.extensions."
     )
     G101 = (
         "[G101] {name}: {n} of {total} prompts were longer than what the model reads, even without "

@@ -1,4 +1,4 @@
-"""The accessors `doc._`, `span._` and `token._`.
+"""The accessors `doc._`, `span._` and `token._`, and the functions behind them.
 
 Every accessor is a getter over the span groups: nothing but labels, offsets and scores is
 stored, so a `DocBin`, `to_bytes`, pickle and worker processes keep all that they need.
@@ -10,17 +10,24 @@ On a Doc that was processed and has no unit (empty or white space), the valence 
 `neutral`, the score 0.0 and the arc empty.
 
 The spans of a group must be in order and without overlap, as the components of this package set
-them.
+them. Where tokens were merged or split afterwards, spans are found again by their characters; where
+a token then reaches over the edge of one, every getter that meets it raises V040.
+
+All code of a process shares the attributes. One that somebody else has defined under a name of ours
+stays theirs; `VALENCE_EC_EXTENSION_PREFIX` gives ours other names. Code of this package calls the
+functions.
 """
 
-from bisect import bisect_left, bisect_right
+import os
+import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup, Token
 
-from .errors import Errors, ValenceECError
+from .errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from .schema import (
     EC_KEY,
     FU_KEY,
@@ -32,25 +39,68 @@ from .schema import (
     SCORES_ATTR,
     VALENCES,
 )
+from .span_groups import find_spans, read_spans
+
+PREFIX_VARIABLE = "VALENCE_EC_EXTENSION_PREFIX"
+
+# Accessors by what they show, as the arguments of `list_attributes`.
+UNIT_ACCESSORS = ("functional_units", "functional_unit")
+VALENCE_ACCESSORS = ("valence", "valence_score", "valence_scores", "valence_arc")
+CARRIER_ACCESSORS = ("emotion_carriers", "is_emotion_carrier")
+
+# Attributes of somebody else that a warning has named.
+_named: set[tuple[str, str]] = set()
 
 
 def install_extensions() -> None:
     """Register the accessors. Idempotent, and cheap: components call it at every use, because
-    a spawned process starts without them."""
-    if Doc.has_extension("functional_units"):
-        return
-    Doc.set_extension("functional_units", getter=_doc_functional_units, force=True)
-    Doc.set_extension("emotion_carriers", getter=_doc_emotion_carriers, force=True)
-    Doc.set_extension("valence", getter=_doc_valence, force=True)
-    Doc.set_extension("valence_score", getter=_doc_valence_score, force=True)
-    Doc.set_extension("valence_arc", getter=_doc_valence_arc, force=True)
-    Span.set_extension("functional_units", getter=_span_functional_units, force=True)
-    Span.set_extension("emotion_carriers", getter=_span_emotion_carriers, force=True)
-    Span.set_extension("valence", getter=_span_valence, force=True)
-    Span.set_extension("valence_scores", getter=_span_valence_scores, force=True)
-    Span.set_extension("valence_score", getter=_span_valence_score, force=True)
-    Token.set_extension("functional_unit", getter=_token_functional_unit, force=True)
-    Token.set_extension("is_emotion_carrier", getter=_token_is_emotion_carrier, force=True)
+    a spawned process starts without them.
+
+    An attribute that was defined elsewhere is left alone, with one warning (W020).
+    Raises: ValenceECError V041 for a prefix that makes no name.
+    """
+    prefix = read_prefix()
+    foreign = []
+    for kind, name, getter in GETTERS:
+        attribute = prefix + name
+        if not kind.has_extension(attribute):
+            kind.set_extension(attribute, getter=getter)
+        elif not _is_own(kind.get_extension(attribute)[2]):
+            foreign.append((_owner(kind), attribute))
+    unknown = [pair for pair in foreign if pair not in _named]
+    if unknown:
+        _named.update(unknown)
+        names = ", ".join(f"{owner}._.{attribute}" for owner, attribute in unknown)
+        message = Warnings.W020.format(names=names, variable=PREFIX_VARIABLE)
+        warnings.warn(message, ValenceECWarning, stacklevel=2)
+
+
+def read_prefix() -> str:
+    """Return what the names of the attributes begin with: nothing, unless the environment variable
+    `VALENCE_EC_EXTENSION_PREFIX` says otherwise.
+
+    Raises: ValenceECError V041 for one that makes no name.
+    """
+    prefix = os.environ.get(PREFIX_VARIABLE, "")
+    if not f"{prefix}valence".isidentifier():
+        raise ValenceECError(Errors.V041.format(variable=PREFIX_VARIABLE, prefix=prefix))
+    return prefix
+
+
+def list_attributes(*names: str) -> list[str]:
+    """Return the attributes of these accessors as `nlp.analyze_pipes` has them, such as
+    "doc._.valence"."""
+    prefix = read_prefix()
+    return [f"{_owner(kind)}._.{prefix}{name}" for kind, name, _ in GETTERS if name in names]
+
+
+def _owner(kind: type) -> str:
+    return kind.__name__.lower()
+
+
+def _is_own(getter: Callable | None) -> bool:
+    """Return True for a getter of this module, loaded a second time as well."""
+    return getattr(getter, "__module__", None) == __name__
 
 
 def majority_valence(labels: Iterable[str]) -> str:
@@ -64,30 +114,16 @@ def majority_valence(labels: Iterable[str]) -> str:
     return POSITIVE if counts[POSITIVE] > counts[NEGATIVE] else NEGATIVE
 
 
-def _overlapping(doc: Doc, key: str, start: int, end: int) -> tuple[int, int]:
-    """First and end index, in `doc.spans[key]`, of the spans that share a token with
-    [start, end). The spans are in order and do not overlap, so both edges are sorted."""
-    if key not in doc.spans or start >= end:
-        return 0, 0
-    group = doc.spans[key]
-    first = bisect_right(group, start, key=lambda span: span.end)
-    last = bisect_left(group, end, lo=first, key=lambda span: span.start)
-    return first, last
-
-
-def _slice(doc: Doc, key: str, first: int, last: int) -> list[Span]:
-    if first >= last:
-        return []
-    group = doc.spans[key]
-    return [group[i] for i in range(first, last)]
-
-
-def _scores(doc: Doc, accessor: str) -> tuple[SpanGroup, np.ndarray]:
+def _read_scores(doc: Doc, owner: str, accessor: str) -> tuple[SpanGroup, np.ndarray]:
     group = doc.spans[FU_KEY] if FU_KEY in doc.spans else None
     scores = None if group is None else group.attrs.get(SCORES_ATTR)
     if group is None or scores is None:
         raise ValenceECError(
-            Errors.V003.format(accessor=accessor, key=FU_KEY, component="valence_classifier")
+            Errors.V003.format(
+                accessor=f"{owner}._.{read_prefix()}{accessor}",
+                key=FU_KEY,
+                component="valence_classifier",
+            )
         )
     return group, np.asarray(scores)
 
@@ -99,67 +135,99 @@ def _polarity(group: SpanGroup, scores: np.ndarray) -> np.ndarray:
     return polarity
 
 
-def _doc_functional_units(doc: Doc) -> list[Span]:
-    return list(doc.spans[FU_KEY]) if FU_KEY in doc.spans else []
+def get_functional_units(doc: Doc) -> list[Span]:
+    """`doc._.functional_units`"""
+    return read_spans(doc, FU_KEY)
 
 
-def _doc_emotion_carriers(doc: Doc) -> list[Span]:
-    return list(doc.spans[EC_KEY]) if EC_KEY in doc.spans else []
+def get_emotion_carriers(doc: Doc) -> list[Span]:
+    """`doc._.emotion_carriers`"""
+    return read_spans(doc, EC_KEY)
 
 
-def _doc_valence(doc: Doc) -> str:
+def get_valence(doc: Doc) -> str:
+    """`doc._.valence`"""
     if FU_KEY not in doc.spans:
         return ""
-    return majority_valence(unit.label_ for unit in doc.spans[FU_KEY])
+    return majority_valence(unit.label_ for unit in read_spans(doc, FU_KEY))
 
 
-def _doc_valence_arc(doc: Doc) -> list[float]:
-    group, scores = _scores(doc, "doc._.valence_arc")
+def get_valence_arc(doc: Doc) -> list[float]:
+    """`doc._.valence_arc`"""
+    group, scores = _read_scores(doc, "doc", "valence_arc")
     return [float(x) for x in _polarity(group, scores)]
 
 
-def _doc_valence_score(doc: Doc) -> float:
-    group, scores = _scores(doc, "doc._.valence_score")
+def get_valence_score(doc: Doc) -> float:
+    """`doc._.valence_score`"""
+    group, scores = _read_scores(doc, "doc", "valence_score")
     return float(_polarity(group, scores).mean()) if len(scores) else 0.0
 
 
-def _span_functional_units(span: Span) -> list[Span]:
-    return _slice(span.doc, FU_KEY, *_overlapping(span.doc, FU_KEY, span.start, span.end))
+def get_span_units(span: Span) -> list[Span]:
+    """`span._.functional_units`"""
+    return find_spans(span.doc, FU_KEY, span.start_char, span.end_char)[1]
 
 
-def _span_emotion_carriers(span: Span) -> list[Span]:
-    return _slice(span.doc, EC_KEY, *_overlapping(span.doc, EC_KEY, span.start, span.end))
+def get_span_carriers(span: Span) -> list[Span]:
+    """`span._.emotion_carriers`"""
+    return find_spans(span.doc, EC_KEY, span.start_char, span.end_char)[1]
 
 
-def _span_valence(span: Span) -> str:
-    units = _span_functional_units(span)
+def get_span_valence(span: Span) -> str:
+    """`span._.valence`"""
+    units = get_span_units(span)
     return majority_valence(unit.label_ for unit in units) if units else ""
 
 
-def _span_valence_scores(span: Span) -> dict[str, float]:
-    """The mean probability of each label over the units that the span overlaps."""
-    group, scores = _scores(span.doc, "span._.valence_scores")
+def get_span_valence_scores(span: Span) -> dict[str, float]:
+    """`span._.valence_scores`: the mean probability of each label over the units that the span
+    overlaps."""
+    group, scores = _read_scores(span.doc, "span", "valence_scores")
     labels = list(group.attrs.get(LABELS_ATTR, VALENCES))
-    first, last = _overlapping(span.doc, FU_KEY, span.start, span.end)
-    if first >= last:
+    rows = _rows_of(span, scores)
+    if not len(rows):
         return {}
-    return {
-        label: float(p) for label, p in zip(labels, scores[first:last].mean(axis=0), strict=True)
-    }
+    return {label: float(p) for label, p in zip(labels, rows.mean(axis=0), strict=True)}
 
 
-def _span_valence_score(span: Span) -> float:
-    """The mean P(positive) - P(negative) over the units that the span overlaps; 0.0 for none."""
-    group, scores = _scores(span.doc, "span._.valence_score")
-    first, last = _overlapping(span.doc, FU_KEY, span.start, span.end)
-    return float(_polarity(group, scores[first:last]).mean()) if first < last else 0.0
+def get_span_valence_score(span: Span) -> float:
+    """`span._.valence_score`: the mean P(positive) - P(negative) over the units that the span
+    overlaps; 0.0 for none."""
+    group, scores = _read_scores(span.doc, "span", "valence_score")
+    rows = _rows_of(span, scores)
+    return float(_polarity(group, rows).mean()) if len(rows) else 0.0
 
 
-def _token_functional_unit(token: Token) -> Span | None:
-    first, last = _overlapping(token.doc, FU_KEY, token.i, token.i + 1)
-    return token.doc.spans[FU_KEY][first] if first < last else None
+def _rows_of(span: Span, scores: np.ndarray) -> np.ndarray:
+    """The rows of the units that a span overlaps."""
+    first, units = find_spans(span.doc, FU_KEY, span.start_char, span.end_char)
+    return scores[first : first + len(units)]
 
 
-def _token_is_emotion_carrier(token: Token) -> bool:
-    first, last = _overlapping(token.doc, EC_KEY, token.i, token.i + 1)
-    return first < last
+def get_token_unit(token: Token) -> Span | None:
+    """`token._.functional_unit`"""
+    units = find_spans(token.doc, FU_KEY, token.idx, token.idx + len(token))[1]
+    return units[0] if units else None
+
+
+def is_in_emotion_carrier(token: Token) -> bool:
+    """`token._.is_emotion_carrier`"""
+    return bool(find_spans(token.doc, EC_KEY, token.idx, token.idx + len(token))[1])
+
+
+# The class, the name without prefix, the function.
+GETTERS: tuple[tuple[Any, str, Callable], ...] = (
+    (Doc, "functional_units", get_functional_units),
+    (Doc, "emotion_carriers", get_emotion_carriers),
+    (Doc, "valence", get_valence),
+    (Doc, "valence_score", get_valence_score),
+    (Doc, "valence_arc", get_valence_arc),
+    (Span, "functional_units", get_span_units),
+    (Span, "emotion_carriers", get_span_carriers),
+    (Span, "valence", get_span_valence),
+    (Span, "valence_scores", get_span_valence_scores),
+    (Span, "valence_score", get_span_valence_score),
+    (Token, "functional_unit", get_token_unit),
+    (Token, "is_emotion_carrier", is_in_emotion_carrier),
+)

@@ -9,7 +9,7 @@ Conventions, the same everywhere:
   When only one side is empty, all three are 0.0.
 - A macro F1 is the unweighted mean over **all** the classes; a class that occurs on neither
   side counts as 0.0 (scikit-learn: `f1_score(labels=all, average="macro", zero_division=0)`).
-  It is always a number.
+  Without a single gold label, it and the F1 of each class are None.
 """
 
 import math
@@ -218,7 +218,9 @@ def carrier_metrics(pairs: Sequence[Pair]) -> Metrics:
 
 def candidate_metrics(judgments: Sequence[tuple[bool, bool]]) -> Metrics:
     """`ec_macro_f`, the mean F1 of the two classes, and `ec_positive_f`, that of the carriers,
-    over candidates: whether each is a carrier, gold and predicted. Both are always numbers."""
+    over candidates: whether each is a carrier, gold and predicted. None without candidates."""
+    if not judgments:
+        return {"ec_macro_f": None, "ec_positive_f": None}
     names = {True: CARRIER, False: NOT_CARRIER}
     scores = label_f_scores(
         [names[gold] for gold, _ in judgments],
@@ -261,6 +263,8 @@ def _n_overlapping(spans: Sequence[Edges], tokens: set[int]) -> int:
 
 
 def _valence_scores(name: str, gold: Sequence[str], predicted: Sequence[str]) -> Metrics:
+    if not gold:
+        return {f"{name}_macro_f": None, **{f"{name}_f_{label}": None for label in VALENCES}}
     scores = label_f_scores(gold, predicted, VALENCES)
     return {
         f"{name}_macro_f": macro(scores),

@@ -3,8 +3,9 @@
 They compare `example.predicted` with `example.reference` over the predicted Doc's tokens. Gold
 spans are mapped to these through their characters (white space not counted) and expanded to
 token edges, so the two Docs need not be tokenized alike. Examples whose reference has no span
-group `fu` (for the carriers: no `fu` or no `ec`) hold no gold data and are left out; a predicted
-Doc without a span group has predicted nothing. The names of the scores are those of `metrics`.
+group `fu` (for the carriers: no `fu` or no `ec`) hold no gold data and are left out: where none is
+left, nothing can be measured, and the scores are None. A predicted Doc without a span group has
+predicted nothing. The names of the scores are those of `metrics`.
 """
 
 from bisect import bisect_left, bisect_right
@@ -37,6 +38,7 @@ from .schema import (
     SCORES_ATTR,
     VALENCES,
 )
+from .span_groups import read_spans
 from .suggesters import chunk_edges, content_mask
 
 Scorer = Callable[..., Metrics]
@@ -166,7 +168,7 @@ def score_valence(examples: Iterable[Example], **kwargs: Any) -> Metrics:
 
 def score_carriers(examples: Iterable[Example], **kwargs: Any) -> Metrics:
     """`ec_macro_f`, `ec_positive_f` over candidates; `ec_token_*`, `ec_exact_*`, `ec_partial_*`;
-    `joint_*` over units, which needs the valence of the units too."""
+    `joint_*` over units, of the texts whose gold units all have a valence."""
     annotated = [eg for eg in examples if _has_gold(eg, FU_KEY, EC_KEY)]
     pairs = [to_pair(eg) for eg in annotated]
     judgments = [
@@ -174,7 +176,8 @@ def score_carriers(examples: Iterable[Example], **kwargs: Any) -> Metrics:
         for eg, pair in zip(annotated, pairs, strict=True)
         for judgment in judge_candidates(eg, pair)
     ]
-    return {**candidate_metrics(judgments), **carrier_metrics(pairs), **joint_metrics(pairs)}
+    labeled = [pair for pair in pairs if all(pair[0].valences)]
+    return {**candidate_metrics(judgments), **carrier_metrics(pairs), **joint_metrics(labeled)}
 
 
 def score_generative(examples: Iterable[Example], **kwargs: Any) -> Metrics:
@@ -228,9 +231,7 @@ def _has_gold(example: Example, *keys: str) -> bool:
 
 def _spans(doc: Doc, key: str, source: Rows, target: Rows) -> Iterable[tuple[str, Edges]]:
     """Label and rows of each span of a group that holds more than white space."""
-    if key not in doc.spans:
-        return
-    for span in doc.spans[key]:
+    for span in read_spans(doc, key):
         edges = source.edges(span.start, span.end)
         if edges and source is not target:
             edges = target.expand(edges, source)

@@ -14,6 +14,7 @@ from thinc.types import Ragged
 
 from .metrics import Edges, shares_content
 from .schema import EC_KEY, FU_KEY
+from .span_groups import read_spans
 
 Suggester = Callable[..., Ragged]
 
@@ -121,7 +122,7 @@ def chunk_edges(doc: Doc) -> list[Edges]:
     begins or ends in white space or punctuation. A chunk across units is cut at their edges."""
     units: list[Edges] = [(0, len(doc))]
     if FU_KEY in doc.spans:
-        units = [(unit.start, unit.end) for unit in doc.spans[FU_KEY]]
+        units = [(unit.start, unit.end) for unit in read_spans(doc, FU_KEY)]
     words = [_is_word(token) for token in doc]
     content = content_mask(doc)
     tagged = doc.has_annotation("POS")

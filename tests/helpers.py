@@ -344,6 +344,7 @@ def without_base(config: Any) -> Any:
         if "morphologizer" in names:
             names.remove("morphologizer")
     config["components"].pop("morphologizer", None)
+    config["initialize"].get("components", {}).pop("morphologizer", None)
     config["initialize"].update(before_init=None, after_init=None)
     return config
 

@@ -51,7 +51,7 @@ def trained_for_base() -> Language:
     """A joint pipeline after some steps, the tagger among the components that are trained."""
     config = shrunk_config(Path("nowhere"))
     config["training"]["frozen_components"] = []
-    config["initialize"].update(before_init=None, after_init=None)
+    config["initialize"].update(before_init=None, after_init=None, components={})
     nlp = load_model_from_config(config, auto_fill=True)
     nlp.vocab.vectors = small_vectors(nlp)
     examples = examples_of(nlp)

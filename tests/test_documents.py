@@ -21,6 +21,7 @@ from spacy_valence_ec.cli import run
 from spacy_valence_ec.cli.main import app
 from spacy_valence_ec.corpus.jsonl import read_narratives
 from spacy_valence_ec.errors import Errors, Warnings
+from spacy_valence_ec.extensions import install_extensions
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -210,6 +211,7 @@ def test_the_fields_of_the_data_format_are_required_or_not(tmp_path: Path) -> No
 
 
 def test_the_accessors_named_are_those_there_are() -> None:
+    install_extensions()
     page = (ROOT / "docs" / "doc.md").read_text("utf-8")
     named = re.findall(r"`(doc|span|token)\._\.(\w+)`", page)
     there = {("doc", name) for name in Underscore.doc_extensions}

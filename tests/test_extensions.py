@@ -1,7 +1,10 @@
 """The accessors `doc._`, `span._` and `token._`."""
 
 import pickle
-from collections.abc import Callable
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -19,7 +22,8 @@ from hypothesis import strategies as st
 from spacy import Language
 from spacy.tokens import Doc, DocBin, Span, SpanGroup, Token
 
-from spacy_valence_ec.errors import ValenceECError
+from spacy_valence_ec import extensions
+from spacy_valence_ec.errors import ValenceECError, ValenceECWarning
 from spacy_valence_ec.extensions import install_extensions, majority_valence
 
 LABELS = ["negative", "neutral", "positive"]
@@ -257,3 +261,98 @@ def test_joining_docs_and_json_keep_labels_but_no_scores(trained: Language) -> N
         for get in (lambda d: d._.valence_score, lambda d: d[:]._.valence_scores):
             with pytest.raises(ValenceECError, match=r"V003.*from_docs or JSON"):
                 get(doc)
+
+
+@pytest.fixture
+def without_attributes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process in which nobody has defined any attribute, or was warned of one."""
+    monkeypatch.setattr(extensions, "_named", set())
+    for kind, names in ACCESSORS.items():
+        for name in names:
+            if kind.has_extension(name):
+                kind.remove_extension(name)
+    yield
+    monkeypatch.undo()
+    for kind in ACCESSORS:
+        for name in [n for own in ACCESSORS[kind] for n in (own, f"ec_{own}")]:
+            if kind.has_extension(name):
+                kind.remove_extension(name)
+    install_extensions()
+
+
+def test_an_attribute_of_the_user_stays_and_is_named_once(without_attributes: None) -> None:
+    Doc.set_extension("valence", default="mine")
+    with pytest.warns(ValenceECWarning, match=r"W020.*doc\._\.valence:.*VALENCE_EC_EXTENSION"):
+        nlp = initialized(make_nlp("fu_segmenter", "valence_classifier"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        doc = nlp(NARRATIVES[0][0])
+        (same,) = nlp.pipe([NARRATIVES[0][0]])
+    assert doc._.valence == same._.valence == "mine"
+    assert len(doc._.functional_units) == len(doc._.valence_arc) > 0
+    assert extensions.get_valence(doc) in {*LABELS, "mixed"}
+    # One more that is defined later, over ours.
+    Span.set_extension("valence", default="mine", force=True)
+    with pytest.warns(ValenceECWarning, match=r"W020\] Other code has defined span\._\.valence:"):
+        nlp(NARRATIVES[0][0])
+
+
+def test_a_prefix_gives_all_attributes_other_names(
+    without_attributes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VALENCE_EC_EXTENSION_PREFIX", "ec_")
+    Doc.set_extension("valence", default="mine")
+    nlp = initialized(make_nlp("fu_segmenter", "valence_classifier", "ec_tagger"))
+    doc = nlp(NARRATIVES[0][0])
+    assert doc._.valence == "mine"
+    assert doc._.ec_valence == extensions.get_valence(doc)
+    for kind, names in ACCESSORS.items():
+        assert all(kind.has_extension(f"ec_{name}") for name in names)
+        assert not any(kind.has_extension(name) for name in names if name != "valence")
+    with pytest.raises(ValenceECError, match=r"V003.*doc\._\.ec_valence_arc"):
+        nlp.make_doc("ciao")._.ec_valence_arc  # noqa: B018
+    assert extensions.list_attributes("valence") == ["doc._.ec_valence", "span._.ec_valence"]
+    monkeypatch.setenv("VALENCE_EC_EXTENSION_PREFIX", "ec-")
+    with pytest.raises(ValenceECError, match=r"V041.*'ec-'"):
+        make_nlp("fu_segmenter")
+
+
+def test_an_unrelated_pipeline_gets_no_attributes() -> None:
+    """spaCy imports every factory of every installed package when it makes a pipeline."""
+    script = """
+import spacy, sys
+from spacy.tokens import Doc, Span, Token
+nlp = spacy.blank("it")
+assert nlp.has_factory("fu_segmenter") and "spacy_valence_ec" in sys.modules
+print([name for kind in (Doc, Span, Token) for name in NAMES if kind.has_extension(name)])
+nlp.add_pipe("fu_segmenter")
+print(Doc.has_extension("valence"))
+"""
+    names = sorted({name for names in ACCESSORS.values() for name in names})
+    code = f"NAMES = {names!r}\n{script}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split("\n")[:2] == ["[]", "True"], done.stderr
+
+
+def test_analyze_pipes_lists_what_each_component_assigns_and_requires() -> None:
+    nlp = make_nlp("fu_segmenter", "valence_classifier", "ec_tagger")
+    found = nlp.analyze_pipes()
+    summary = found["summary"]
+    assert not any(found["problems"].values())
+    assert {"doc.spans", "doc._.functional_units", "token._.functional_unit"} <= set(
+        summary["fu_segmenter"]["assigns"]
+    )
+    assert set(summary["valence_classifier"]["assigns"]) == {
+        "doc.spans",
+        *(f"doc._.{name}" for name in ("valence", "valence_score", "valence_arc")),
+        *(f"span._.{name}" for name in ("valence", "valence_score", "valence_scores")),
+    }
+    assert set(summary["ec_tagger"]["assigns"]) == {
+        *("doc.spans", "doc._.emotion_carriers", "span._.emotion_carriers"),
+        "token._.is_emotion_carrier",
+    }
+    assert found["attrs"]["doc._.valence"]["assigns"] == ["valence_classifier"]
+    nlp.remove_pipe("fu_segmenter")
+    problems = nlp.analyze_pipes()["problems"]
+    assert "doc._.functional_units" in problems["valence_classifier"]
+    assert "doc._.functional_units" in problems["ec_tagger"]

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from weasel.util import load_project_config
 
 from spacy_valence_ec.corpus.sources import SOURCES
+from spacy_valence_ec.finalize import choose_fields
 
 ROOT = Path(__file__).parents[1]
 
@@ -225,7 +226,11 @@ def test_the_package_says_what_it_is_and_what_it_needs(
     assert expected["license"] == "CC BY-SA 4.0"
     licenses = {source["license"] for source in expected["sources"]}
     assert licenses == {*(source.license for source in SOURCES.values()), "CC BY 4.0", "MIT"}
-    assert {key: meta[key] for key in expected} == expected
+    fields = choose_fields(expected, expected["narratives"])
+    assert {key: meta[key] for key in fields} == fields
+    (name,) = (name for name in names if name.endswith("/LICENSES_SOURCES"))
+    with zipfile.ZipFile(small_project.folder / output) as wheel:
+        assert "UD Italian-TWITTIRO" in wheel.read(name).decode()
     assert f"Summary: {expected['description']}" in metadata
     assert meta["performance"]["fu_f"] is not None
     # No file of the corpus travels along.
@@ -315,6 +320,24 @@ def test_a_users_own_file_and_training_alone(
     assert SKIPPED.format("evaluate") not in output
 
 
+def test_two_pipelines_do_not_share_a_folder(
+    project_run: ProjectRun, project_copy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = times(project_copy)
+    code, _ = project_run(project_copy, "all", "--vars.name", "clinic")
+    err = capfd.readouterr().err
+    assert code == 1
+    assert "[C010]" in err
+    assert "`--vars.folder clinic/`" in err
+    assert times(project_copy) == before
+
+    code, output = project_run(
+        project_copy, "check", "--vars.name", "clinic", "--vars.folder", "clinic/"
+    )
+    assert code == 0, output
+    assert (project_copy / "clinic" / "data" / "project.txt").read_text("utf-8") == "clinic\n"
+
+
 def test_narratives_that_break_a_rule_stop_the_workflow(
     project_run: ProjectRun,
     project_copy: Path,
@@ -330,7 +353,7 @@ def test_narratives_that_break_a_rule_stop_the_workflow(
     assert f"{data}:1: n1: [units-missing]" in err
     assert "segreto" not in out + err + output
     assert "Traceback" not in err
-    assert output.count("Running command") == 1
+    assert output.count("Running command") == 2  # check, validate
     assert times(project_copy) == before
 
 
@@ -345,6 +368,8 @@ def test_narratives_that_break_a_rule_stop_the_workflow(
         ("base", "my-base", " --paths.base my-base "),
         ("epochs", 7, "--max-epochs 7 "),
         ("gpu", 0, "--gpu-id 0 "),
+        ("folder", "clinic/", "--output clinic/metrics/joint.json"),
+        ("author", "Clinica d'Ivrea", """--author "Clinica d'Ivrea" """),
     ],
 )
 def test_variables_reach_the_commands(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import spacy
 from helpers import HOSTILE_TEXTS, NARRATIVES, annotate
+from spacy import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
@@ -273,3 +274,33 @@ def test_candidates_that_nobody_judged_count_by_their_overlap_with_the_carriers(
         assert score_carriers([example])["ec_macro_f"] == 1.0
     example = Example(judged, gold)
     assert judge_candidates(example, to_pair(example)) == [(True, False), (False, False)]
+
+
+def test_nlp_evaluate_gives_none_for_what_nobody_annotated(trained: Language) -> None:
+    text = NARRATIVES[0][0]
+    own = {key for pipe in trained.pipeline for key in _score_names(trained, pipe[0])}
+    nothing = trained.evaluate([Example(trained.make_doc(text), trained.make_doc(text))])
+    assert {key: nothing[key] for key in own} == dict.fromkeys(own)
+
+    units = annotate(trained, NARRATIVES[0])
+    del units.spans["ec"]
+    units.spans["fu"] = [Span(units, unit.start, unit.end) for unit in units.spans["fu"]]
+    scores = trained.evaluate([Example(trained.make_doc(text), units)])
+    assert {key for key in own if scores[key] is not None} == {
+        key for key in own if key.startswith("fu_")
+    }
+
+    # Carriers are annotated, and no unit has a valence.
+    carriers = annotate(trained, NARRATIVES[0])
+    carriers.spans["fu"] = units.spans["fu"].copy(doc=carriers)
+    scores = trained.evaluate([Example(trained.make_doc(text), carriers)])
+    assert scores["ec_token_f"] == scores["ec_exact_f"] == 1.0
+    assert scores["joint_f"] is scores["e2e_valence_macro_f"] is None
+
+    # Of everything, for comparison.
+    scores = trained.evaluate([Example(trained.make_doc(text), annotate(trained, NARRATIVES[0]))])
+    assert scores["fu_f"] == scores["joint_f"] == 1.0
+
+
+def _score_names(nlp: Language, pipe: str) -> list[str]:
+    return list(nlp.get_pipe_meta(pipe).default_score_weights)

@@ -137,6 +137,22 @@ def initialize_tagger(
     pipe.initialize(lambda: [example], nlp=nlp, labels=data)
 
 
+def read_tagger_labels(name: str = "morphologizer", path: str | None = None) -> Any:
+    """`spacy_valence_ec.base_tagger_labels.v1`, for `[initialize.components.morphologizer.labels]`:
+    the labels of a tagger of the base, as `spacy init labels` writes them.
+
+    `spacy train` does not initialize a frozen tagger. `spacy debug data` does, and the corpus has
+    no parts of speech that it could take the labels from.
+
+    path: folder of the base; null for the one of this package.
+    Raises: ValenceECError B002 and B003, as `asset_path`.
+    """
+    pipe: Any = Language().add_pipe("morphologizer")
+    for label in tagger_labels(name, None if path is None else Path(path)):
+        pipe.add_label(label)
+    return pipe.label_data
+
+
 def tagger_labels(name: str, folder: Path | None = None) -> list[str]:
     """The labels of a tagger of the base, in the order of its output."""
     from safetensors import safe_open

@@ -9,6 +9,7 @@ from ..configs import (
     EMBEDDED_TAGGER,
     MAX_SEED,
     compose_config,
+    fill_defaults,
     has_tagger,
     installed_tagger,
 )
@@ -69,6 +70,6 @@ def compose(
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(output) as file:
-        file.write(config.to_str())
+        file.write(fill_defaults(config).to_str())
     shown = f", tagger {tagger}" if has_one else ""
     typer.echo(f"{setting} on {backbone}{shown}: {output}")

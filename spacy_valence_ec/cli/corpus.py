@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..corpus.statistics import corpus_statistics
+from ..errors import Warnings
 from ..files import atomic_write
 from ..schema import Narrative
 from .console import err_console
@@ -50,7 +51,12 @@ def corpus(
     nlp = blank_pipeline(lang)
     narratives = read_valid(data, skip_invalid=skip_invalid)
     parts = split_by_narrator(narratives, seed=seed)
-    docs = tokenized([n for part in PARTS for n in parts[part]], nlp)
+    split = [narrative for part in PARTS for narrative in parts[part]]
+    unnamed = sum(narrative.narrator is None for narrative in split)
+    if unnamed:
+        err_console.print("warning:", style="bold yellow", end=" ")
+        err_console.print(Warnings.W021.format(n=unnamed, total=len(split)), markup=False)
+    docs = tokenized(split, nlp)
     output_dir.mkdir(parents=True, exist_ok=True)
     # All files are complete, and on the disk, before the first takes its place: no mixture of two
     # splits.

@@ -1,5 +1,6 @@
 """`valence-ec doctor`: is everything there that is needed, and does it work?"""
 
+import difflib
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..base.encoders import find_model, is_model_name
+from ..base.encoders import MODELS, find_model, is_model_name
 from ..errors import Errors, ValenceECError
+from ..extensions import get_emotion_carriers, get_functional_units, get_valence
 from .loading import DEFAULT_MODEL, Model, is_installed, load_pipeline
 
 EPILOG = """[bold]Examples[/bold]
@@ -28,6 +30,7 @@ valence-ec doctor --model training/joint/model-best --backbone ./my-bert"""
 PACKAGES = ("spacy_valence_ec", "spacy", "spacy-transformers", "transformers", "torch", "thinc")
 
 EMBEDDED = "embedded"
+IN_PACKAGE = (EMBEDDED, "small", "cnn")
 # The backbones of the project that come from the Hugging Face hub.
 HUB_NAMES = {
     "alberto": "m-polignano-uniba/bert_uncased_L-12_H-768_A-12_italian_alb3rt0",
@@ -149,11 +152,12 @@ def check_model(name: str) -> Check:
     except Exception as error:
         # The only text it has seen is the built-in sentence.
         return Check(name, Status.FAIL, f"does not run: {type(error).__name__}: {error}")
-    units = len(doc._.functional_units)
-    status = Status.OK if units and doc._.valence else Status.FAIL
+    units, valence = len(get_functional_units(doc)), get_valence(doc)
+    carriers = [carrier.text for carrier in get_emotion_carriers(doc)]
+    status = Status.OK if units and valence else Status.FAIL
     detail = (
         f"version {nlp.meta.get('version')}; a built-in sentence has {units} unit(s), "
-        f"valence '{doc._.valence}', carriers {[ec.text for ec in doc._.emotion_carriers]}"
+        f"valence '{valence}', carriers {carriers}"
     )
     return Check(name, status, detail)
 
@@ -162,7 +166,7 @@ def check_backbone(name: str) -> Check:
     """Whether training could read this encoder: without network for a folder and for what is in
     the cache of the hub."""
     title = f"backbone {name}"
-    if name == EMBEDDED:
+    if name in IN_PACKAGE:
         return Check(title, Status.OK, "part of this package, nothing to download")
     if is_model_name(name):
         try:
@@ -201,11 +205,20 @@ def _check_hub(title: str, name: str) -> Check:
             HfApi().model_info(name, timeout=HUB_TIMEOUT)
             return Check(title, Status.OK, f"{name}: on the hub, downloaded when training starts")
     except HFValidationError:
-        return Check(title, Status.FAIL, f"{name}: neither a folder nor a name of the hub")
+        why = f"{name}: neither a folder nor a name of the hub{suggest_backbone(name)}"
+        return Check(title, Status.FAIL, why)
     except Exception as error:  # of the network, the hub, a proxy, a certificate
         why = f"and the hub did not give it ({type(error).__name__})"
     return Check(
         title,
         Status.FAIL,
-        f"{name}: not in the local cache, {why}. Give a local folder with the model instead.",
+        f"{name}: not in the local cache, {why}{suggest_backbone(name)}. Give a local folder with "
+        "the model instead.",
     )
+
+
+def suggest_backbone(name: str) -> str:
+    """Return a question after the backbone that may be meant, "" for none."""
+    known = [*IN_PACKAGE, *HUB_NAMES, *MODELS]
+    close = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean '{close[0]}'?)" if close and close[0] != name else ""

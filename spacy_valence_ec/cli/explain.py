@@ -190,11 +190,12 @@ class _Run:
 
     def of_records(self, records: Sequence[dict[str, Any]]) -> Iterator["Explained"]:
         from ..explanation.view import Explained
+        from ..extensions import get_emotion_carriers
 
         pairs = [(record["text"], record) for record in records]
         self.nlp.max_length = max(self.nlp.max_length, *(len(text) for text, _ in pairs))
         for doc, record in self.nlp.pipe(pairs, as_tuples=True, batch_size=self.batch_size):
-            carriers = {token.i for span in doc._.emotion_carriers for token in span}
+            carriers = {token.i for span in get_emotion_carriers(doc) for token in span}
             units = self._explain(doc, None)
             yield Explained(str(record.get("id", "")), doc, units, carriers)
 

@@ -15,6 +15,13 @@ def finalize(
         Path | None,
         typer.Option(help="JSON file of fields to set in meta.json.", exists=True, dir_okay=False),
     ] = None,
+    narratives: Annotated[
+        str | None,
+        typer.Option(
+            help="File that the pipeline was trained on. If it is not the one that --meta names, "
+            "only what the base obliges to is taken from there."
+        ),
+    ] = None,
 ) -> None:
     """Remove the words of the training data from a trained pipeline, and describe it.
 
@@ -23,9 +30,10 @@ def finalize(
 
     Example: valence-ec finalize training/joint/model-best --meta configs/meta.json
     """
-    from ..finalize import finalize_pipeline
+    from ..finalize import choose_fields, finalize_pipeline
 
-    removed = finalize_pipeline(model, _read_fields(meta) if meta else {})
+    fields = choose_fields(_read_fields(meta), narratives) if meta else {}
+    removed = finalize_pipeline(model, fields)
     typer.echo(f"{model}: removed {removed} strings of the training data")
 
 

@@ -31,6 +31,7 @@ from ..schema import (
     ResultNames,
     Unit,
 )
+from ..span_groups import read_spans
 from ..suggesters import content_mask
 from .jsonl import narrative_to_record
 
@@ -230,11 +231,11 @@ def doc_to_narrative(doc: Doc, *, default_id: str) -> Narrative:
     """The narrative that `doc` holds, its annotation included; `default_id` if it names none."""
     stored = doc.user_data.get(NARRATIVE_KEY, {})
     groups = {
-        key: tuple(Offsets(span.start_char, span.end_char) for span in doc.spans[key])
+        key: tuple(Offsets(span.start_char, span.end_char) for span in read_spans(doc, key))
         for key in (EC_KEY, EC_CANDIDATES_KEY)
         if key in doc.spans
     }
-    units = doc.spans.get(FU_KEY, ())
+    units = read_spans(doc, FU_KEY)
     return Narrative(
         id=stored.get("id", default_id),
         text=doc.text,
@@ -270,9 +271,10 @@ def doc_to_record(
     found: dict[str, Any] = {**record, "text": doc.text}
     if FU_KEY in doc.spans:
         group = doc.spans[FU_KEY]
-        units = [_span_record(span) | {"valence": span.label_} for span in group]
+        spans = read_spans(doc, FU_KEY)
+        units = [_span_record(span) | {"valence": span.label_} for span in spans]
         found[names.units] = units
-        found[names.valence] = majority_valence(span.label_ for span in group)
+        found[names.valence] = majority_valence(span.label_ for span in spans)
         scores = group.attrs.get(SCORES_ATTR)
         if scores is not None:
             labels = list(group.attrs.get(LABELS_ATTR, VALENCES))
@@ -285,7 +287,7 @@ def doc_to_record(
             found[names.valence_score] = round(mean, _DECIMALS)
     if EC_KEY in doc.spans:
         group = doc.spans[EC_KEY]
-        carriers = [_span_record(span) for span in group]
+        carriers = [_span_record(span) for span in read_spans(doc, EC_KEY)]
         found[names.carriers] = carriers
         scores = group.attrs.get(SCORES_ATTR)
         if scores is not None:

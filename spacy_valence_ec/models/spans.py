@@ -9,11 +9,12 @@ from spacy.tokens import Doc
 from thinc.api import Model, Ops, to_numpy
 from thinc.types import Floats2d, Ragged
 
+from ..span_groups import read_spans
+
 
 def group_offsets(doc: Doc, key: str) -> np.ndarray:
     """Token offsets of the spans of `doc.spans[key]`: int32, shape (n_spans, 2), end exclusive."""
-    group = doc.spans[key] if key in doc.spans else ()
-    offsets = [(span.start, span.end) for span in group]
+    offsets = [(span.start, span.end) for span in read_spans(doc, key)]
     return np.asarray(offsets, dtype="int32").reshape((-1, 2))
 
 

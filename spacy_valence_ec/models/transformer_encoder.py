@@ -14,6 +14,9 @@ from spacy_transformers.layers.transformer_model import (
     TransformerModel,
     huggingface_from_pretrained,
 )
+from spacy_transformers.layers.transformer_model import (
+    forward as run_transformer,
+)
 from thinc.api import Model, Optimizer, torch2xp, xp2torch
 from thinc.types import ArgsKwargs, Floats2d, Ragged
 from transformers.file_utils import ModelOutput
@@ -82,6 +85,7 @@ def TransformerEncoder(
     )
     transformer = transformer_of(model)
     transformer.init = _init
+    transformer._func = _forward
     shims: list[Any] = transformer.layers[0].shims
     shims[0] = EncoderShim(
         shims[0]._hfmodel,
@@ -110,6 +114,13 @@ def set_transformer(model: Model, source: HFObjects) -> None:
     transformer = transformer_of(model)
     transformer.attrs["has_transformer"] = False
     transformer.attrs["set_transformer"](transformer, source)
+
+
+def _forward(model: TransformerModel, docs: list[Doc], is_train: bool) -> Any:
+    """Raises: ValenceECError V042 where no Hugging Face model was loaded yet."""
+    if not model.attrs["has_transformer"]:
+        raise ValenceECError(Errors.V042.format(name="TransformerEncoder"))
+    return run_transformer(model, docs, is_train)
 
 
 def _init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:

@@ -14,6 +14,7 @@ from ..schema import (
     SCORES_ATTR,
     VALENCES,
 )
+from ..span_groups import read_spans
 from .edges import snap_carriers
 
 
@@ -23,7 +24,7 @@ def set_valences(doc: Doc, labels: Iterable[str], scores: np.ndarray) -> None:
     group = doc.spans[FU_KEY]
     units = [
         Span(doc, unit.start, unit.end, label=label)
-        for unit, label in zip(group, labels, strict=True)
+        for unit, label in zip(read_spans(doc, FU_KEY), labels, strict=True)
     ]
     attrs = {**group.attrs, SCORES_ATTR: scores, LABELS_ATTR: list(VALENCES)}
     doc.spans[FU_KEY] = SpanGroup(doc, name=FU_KEY, spans=units, attrs=attrs)

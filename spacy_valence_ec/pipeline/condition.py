@@ -13,6 +13,7 @@ from ..errors import Errors, ValenceECError
 from ..models.condition import UNKNOWN
 from ..models.spans import group_offsets
 from ..schema import EC_KEY, FU_KEY, VALENCES
+from ..span_groups import read_spans
 from .units import best_overlap
 
 GOLD, PREDICTED, MIX = "gold", "predicted", "mix"
@@ -59,7 +60,7 @@ def valences_of(doc: Doc, name: str) -> np.ndarray:
 
     Raises: ValenceECError V020 for a unit without one of the three labels.
     """
-    labels = [unit.label_ for unit in doc.spans[FU_KEY]]
+    labels = [unit.label_ for unit in read_spans(doc, FU_KEY)]
     if not set(labels) <= set(VALENCES):
         raise ValenceECError(Errors.V020.format(name=name, key=FU_KEY))
     return np.asarray([VALENCES.index(label) for label in labels], dtype=int)

@@ -11,6 +11,7 @@ from thinc.api import Config, Model
 from thinc.types import Floats2d
 
 from ..errors import Errors, ValenceECError
+from ..extensions import CARRIER_ACCESSORS, VALENCE_ACCESSORS, list_attributes
 from ..models.bio import Chains, O, spans_of_tags
 from ..models.coupling import ABSENT, PRESENT, Coupled
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL, VALENCES
@@ -39,8 +40,8 @@ LARGEST = 700.0  # of a logarithm: there is no float64 of a larger one
 
 @Language.factory(
     "coupled_tagger",
-    requires=["doc.spans"],
-    assigns=["doc.spans"],
+    requires=["doc.spans", *list_attributes("functional_units")],
+    assigns=["doc.spans", *list_attributes(*VALENCE_ACCESSORS, *CARRIER_ACCESSORS)],
     default_config={
         "model": {
             "@architectures": "spacy_valence_ec.CoupledTagger.v1",

@@ -12,9 +12,11 @@ from thinc.api import Config, Model
 from thinc.types import Floats2d
 
 from ..errors import Errors, ValenceECError
+from ..extensions import CARRIER_ACCESSORS, list_attributes
 from ..models.bio import B, Chains, I, O, spans_of_tags
 from ..models.spans import group_offsets
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL
+from ..span_groups import read_spans
 from .annotations import set_carriers
 from .carrier_pipe import WITHOUT, CarrierPipe
 from .condition import gold_carrier_spans
@@ -47,8 +49,8 @@ dropout = 0.0
 
 @Language.factory(
     "ec_tagger",
-    requires=["doc.spans"],
-    assigns=["doc.spans"],
+    requires=["doc.spans", *list_attributes("functional_units")],
+    assigns=["doc.spans", *list_attributes(*CARRIER_ACCESSORS)],
     default_config={
         "model": Config().from_str(DEFAULT_MODEL)["model"],
         "suggester": None,
@@ -163,7 +165,7 @@ class EmotionCarrierTagger(CarrierPipe):
         self.require_vectors(docs)
         emissions = self.model.predict(inputs)
         chains = chains_of(docs, [self.to_cpu(array) for array in emissions])
-        felt = [unit.label_ != NEUTRAL for doc in docs for unit in doc.spans[FU_KEY]]
+        felt = [unit.label_ != NEUTRAL for doc in docs for unit in read_spans(doc, FU_KEY)]
         holds = holds_carrier(chains, np.asarray(felt, dtype=bool), self.threshold)
         carriers = spans_of_tags(chains.decode_given(holds))
         return Decoded(chains, carriers, [len(doc) for doc in docs])

@@ -12,6 +12,7 @@ from thinc.types import Floats2d
 
 from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
+from ..extensions import UNIT_ACCESSORS, list_attributes
 from ..schema import BREAKS_KEY, FU_KEY
 from .edges import move_boundaries
 from .head import SAMPLE_SIZE, ClassWeights, Head
@@ -34,7 +35,7 @@ upstream = "*"
 
 @Language.factory(
     "fu_segmenter",
-    assigns=["doc.spans"],
+    assigns=["doc.spans", *list_attributes(*UNIT_ACCESSORS)],
     default_config={
         "model": Config().from_str(DEFAULT_MODEL)["model"],
         "threshold": 0.5,

@@ -19,6 +19,7 @@ from thinc.types import Floats2d, Ragged
 
 from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
+from ..extensions import CARRIER_ACCESSORS, VALENCE_ACCESSORS, list_attributes
 from ..generative.parsing import parse_answer
 from ..generative.prompts import Lesson, PromptWriter, Query, UnitText, one_line
 from ..generative.templates import ASKS, STEPS, Template, check_templates, make_template
@@ -33,6 +34,7 @@ from ..schema import (
     NEUTRAL,
     VALENCES,
 )
+from ..span_groups import read_spans
 from ..suggesters import content_mask
 from .annotations import set_judgments, set_valences, without_overlap
 from .ec_candidate_classifier import gold_judgments
@@ -108,8 +110,8 @@ candidate = "\n{candidate}:"
 
 @Language.factory(
     "generative_tagger",
-    requires=["doc.spans"],
-    assigns=["doc.spans"],
+    requires=["doc.spans", *list_attributes("functional_units")],
+    assigns=["doc.spans", *list_attributes(*VALENCE_ACCESSORS, *CARRIER_ACCESSORS)],
     default_config=Config().from_str(DEFAULTS)["generative_tagger"],
     default_score_weights={**BOTH, INVALID_ATTR: None},
 )
@@ -359,7 +361,7 @@ class GenerativeTagger(Head):
 
     def _read_gold(self, doc: Doc, units: Sequence[UnitAnswers], valence: bool) -> None:
         """Take over the valence, or the carriers, that a Doc has."""
-        labels = [unit.label_ for unit in doc.spans[FU_KEY]]
+        labels = [unit.label_ for unit in read_spans(doc, FU_KEY)]
         if valence and not all(label in VALENCES for label in labels):
             what = f"the labels of doc.spans['{FU_KEY}']"
             raise ValenceECError(Errors.G009.format(name=self.name, what=what))
@@ -368,7 +370,7 @@ class GenerativeTagger(Head):
             raise ValenceECError(Errors.G009.format(name=self.name, what=what))
         carriers = []
         if not valence:
-            edges = [(span.start, span.end) for span in doc.spans[EC_KEY]]
+            edges = [(span.start, span.end) for span in read_spans(doc, EC_KEY)]
             carriers = _carriers_of(doc, units, edges)
         for i, unit in enumerate(units):
             if valence:

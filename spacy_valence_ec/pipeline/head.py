@@ -69,13 +69,16 @@ class Head(TrainablePipe):
         self.class_weights = class_weights
         self.condition_source = ConditionSource(self.name, condition_source, gold_rate)
         self.cfg: dict[str, Any] = {"class_weights": None}
+        self._has_weights = False
 
     def __call__(self, doc: Doc) -> Doc:
         install_extensions()
+        self.require_weights()
         return super().__call__(doc)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         install_extensions()
+        self.require_weights()
         single_thread_in_worker()
         yield from super().pipe(stream, batch_size=batch_size)
 
@@ -229,11 +232,23 @@ class Head(TrainablePipe):
         """The labels, as `spacy init labels` stores them."""
         return list(self.labels)
 
+    def require_weights(self) -> None:
+        """Refuse to predict with a network that has no weights.
+
+        Raises: ValenceECError V042.
+        """
+        if not self._has_weights:
+            nodes = self.model.walk()
+            if any(node.has_param(name) is None for node in nodes for name in node.param_names):
+                raise ValenceECError(Errors.V042.format(name=self.name))
+            self._has_weights = True
+
     def require_vectors(self, docs: Sequence[Doc]) -> None:
         """Refuse to predict from the zero vectors that a listener silently reads when the
-        encoder has not run, and warn about tokens that the encoder left without a vector.
+        encoder has not run, or from those of another encoder, and warn about tokens that the
+        encoder left without a vector.
 
-        Raises: ValenceECError V002.
+        Raises: ValenceECError V002, V048.
         """
         listener = next(listeners_of(self.model), None)
         if listener is None:
@@ -246,6 +261,10 @@ class Head(TrainablePipe):
                 raise ValenceECError(
                     Errors.V002.format(name=self.name, n=len(doc), upstream=upstream_name(listener))
                 )
+            if doc.tensor.shape[1] != listener.get_dim("nO"):
+                expected, found = listener.get_dim("nO"), doc.tensor.shape[1]
+                message = Errors.V048.format(name=self.name, expected=expected, found=found)
+                raise ValenceECError(message)
             total += len(doc)
             empty = ~doc.tensor.any(axis=1)
             if empty.any():

@@ -11,6 +11,7 @@ from thinc.api import Config, Model
 from thinc.types import Floats2d
 
 from ..errors import Errors, ValenceECError
+from ..extensions import VALENCE_ACCESSORS, list_attributes
 from ..schema import FU_KEY, VALENCES
 from .annotations import set_valences
 from .calibrated import CalibratedHead
@@ -43,8 +44,8 @@ depth = 1
 
 @Language.factory(
     "valence_classifier",
-    requires=["doc.spans"],
-    assigns=["doc.spans"],
+    requires=["doc.spans", *list_attributes("functional_units")],
+    assigns=["doc.spans", *list_attributes(*VALENCE_ACCESSORS)],
     default_config={
         "model": Config().from_str(DEFAULT_MODEL)["model"],
         "loss_weight": 1.0,

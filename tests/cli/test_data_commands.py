@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,14 @@ def test_annotation_inside_tokens_is_told_once(cli: Cli, tmp_path: Path) -> None
     assert err.count("warning: [W001] 14 of 42 offsets") == 1
     assert err.count("warning: [W003] 7 annotated spans of 'fu'") == 1
     assert err.count("and 2 more") == 2
+
+
+def test_narratives_without_narrator_are_told(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    write_narratives(path, [*some(), replace(some()[0], id="anonymous", narrator=None)])
+    code, _, err = cli("corpus", path, tmp_path / "parts")
+    assert code == 0
+    assert err.count("[W021] 1 of 13 narratives have no field `narrator`") == 1
 
 
 def test_convert_there_and_back_keeps_everything(cli: Cli, data: Path, tmp_path: Path) -> None:

@@ -175,6 +175,18 @@ def test_what_can_be_no_name_of_the_hub() -> None:
     assert "neither a folder nor a name" in check.detail
 
 
+def test_a_misspelt_backbone_gets_a_suggestion(hub: dict[str, Any]) -> None:
+    assert "(did you mean 'alberto'?)" in check_backbone("albreto").detail
+    assert "did you mean" not in check_backbone("alberto").detail
+    assert "did you mean" not in check_backbone("someone/some-model").detail
+
+
+@pytest.mark.parametrize("name", ["embedded", "small", "cnn"])
+def test_a_backbone_of_the_package_is_not_looked_for(hub: dict[str, Any], name: str) -> None:
+    assert check_backbone(name).status is Status.OK
+    assert hub["asked"] == []
+
+
 def test_help_holds_examples(cli: Cli) -> None:
     code, out, _ = cli("doctor", "--help")
     assert code == 0
