@@ -1,0 +1,47 @@
+"""The formats that `valence-ec import` reads and `valence-ec export` writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import label_studio
+from .offsets import OffsetUnit
+from .scored import Scored
+from .tasks import Found, Notes
+
+Read = Callable[[Path, Notes], Found]
+Write = Callable[[Path, list[Scored], Notes], list[Path]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of another tool.
+
+    `reads` and `writes` say what kinds of file, "" for none; `lost` is what it cannot hold.
+    `offset_units` are what its files may count, all of them where only the text can tell.
+    """
+
+    name: str
+    reads: str
+    writes: str
+    lost: str
+    read: Read
+    write: Write | None = None
+    is_annotated: bool = True
+    offset_units: tuple[OffsetUnit, ...] = (OffsetUnit.CODE_POINTS,)
+
+
+FORMATS = {
+    found.name: found
+    for found in (
+        Format(
+            "label-studio",
+            reads=".json (JSON, JSON-MIN, before 1.0 too), .csv, .tsv",
+            writes=".json, and .config.xml for the labels",
+            lost="scores, on the way back",
+            read=label_studio.read,
+            write=label_studio.write,
+            offset_units=label_studio.OFFSET_UNITS,
+        ),
+    )
+}
