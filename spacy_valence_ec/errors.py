@@ -418,6 +418,7 @@ class Errors:
         "`pip install -c constraints.txt -e '.[tools]'`."
     )
     X004 = "[X004] {path}: no narrative has an annotation by '{annotator}'. There are: {known}."
+    X005 = "[X005] {id}: the id is too long to be the name of a file. Give it a shorter one."
 
 
 class Warnings:

@@ -28,9 +28,11 @@ def alignment(text: str, original: str) -> Move:
     if _differ_in_blanks_only(text, original):
         return lambda span: span
     here, there = _solid(text), _solid(original)
-    for i in range(max(len(here), len(there))):
-        if i >= len(here) or i >= len(there) or text[here[i]] != original[there[i]]:
-            at = here[i] if i < len(here) else len(text)
+    if _difference(text, here, original, there) is not None:
+        here = [at for at in here if not ILLEGAL_IN_XML.match(text[at])]
+        there = [at for at in there if not ILLEGAL_IN_XML.match(original[at])]
+        at = _difference(text, here, original, there)
+        if at is not None:
             raise MistakeError(
                 "onto-text", f"not the text of --onto: another one from offset {at} on"
             )
@@ -77,9 +79,15 @@ def _differ_in_blanks_only(text: str, original: str) -> bool:
 
 
 def _solid(text: str) -> list[int]:
-    """Offsets of the characters that no tool changes."""
-    return [
-        at
-        for at, character in enumerate(text)
-        if not character.isspace() and not ILLEGAL_IN_XML.match(character)
-    ]
+    """Offsets of the characters that are no white space."""
+    return [at for at, character in enumerate(text) if not character.isspace()]
+
+
+def _difference(text: str, here: list[int], original: str, there: list[int]) -> int | None:
+    """The first offset of `here` at which `text` is not `original` at that of `there`."""
+    for i in range(max(len(here), len(there))):
+        if i >= len(here):
+            return len(text)
+        if i >= len(there) or text[here[i]] != original[there[i]]:
+            return here[i]
+    return None

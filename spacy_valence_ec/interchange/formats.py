@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import label_studio
+from . import brat, label_studio
 from .offsets import OffsetUnit
 from .scored import Scored
 from .tasks import Found, Notes
@@ -42,6 +42,14 @@ FORMATS = {
             read=label_studio.read,
             write=label_studio.write,
             offset_units=label_studio.OFFSET_UNITS,
+        ),
+        Format(
+            "brat",
+            reads="a folder, .txt or .ann",
+            writes="a folder, with its configuration",
+            lost="scores; fields and \\r, but for --onto",
+            read=brat.read,
+            write=brat.write,
         ),
     )
 }

@@ -3,7 +3,8 @@
 from pathlib import PurePath
 from urllib.parse import quote, unquote
 
-from .tasks import MistakeError
+from ..corpus.jsonl import printable
+from ..errors import Errors, ValenceECError
 
 MOST_BYTES = 200  # of a name; most file systems take 255 with the suffix
 
@@ -12,13 +13,13 @@ def file_name(identity: str) -> str:
     """A name that every file system takes, and from which `identity_of` makes the id again.
 
     Raises:
-        MistakeError: the id is too long.
+        ValenceECError: the id is too long (X005).
     """
     name = quote(identity, safe="")
     if name.startswith((".", "~")):
         name = f"%{ord(name[0]):02X}{name[1:]}"
     if len(name) > MOST_BYTES:
-        raise MistakeError("id-long", "the id is too long to be the name of a file")
+        raise ValenceECError(Errors.X005.format(id=printable(identity)))
     return name
 
 
@@ -28,7 +29,7 @@ def identity_of(name: str) -> str:
     try:
         identity = unquote(name, errors="strict")
         return identity if file_name(identity) == name else name
-    except (UnicodeDecodeError, MistakeError):
+    except (UnicodeDecodeError, ValenceECError):
         return name
 
 
