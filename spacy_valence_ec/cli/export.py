@@ -7,6 +7,7 @@ import typer
 
 from ..errors import Errors, ValenceECError
 from ..interchange.formats import FORMATS
+from ..interchange.offsets import OffsetUnit
 from ..interchange.scored import read_scored
 from ..interchange.tasks import Notes
 from .validate import SkipInvalid, print_problems
@@ -27,6 +28,14 @@ def export(
     ],
     output: Annotated[Path, typer.Argument(help="The file or folder to write.")],
     skip_invalid: SkipInvalid = False,
+    offsets: Annotated[
+        OffsetUnit | None,
+        typer.Option(
+            help="What the tool counts, where it is a setting of it (doccano: utf-16, which is the "
+            "default, or graphemes).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write narratives for an annotation tool.
 
@@ -39,6 +48,8 @@ def export(
     if chosen is None or chosen.write is None:
         known = ", ".join(writers)
         raise typer.BadParameter(f"'{format_name}' cannot be written: give one of {known}.")
+    if offsets and (chosen.write_counted is None or offsets not in chosen.offset_units):
+        raise typer.BadParameter(f"{chosen.name} does not count {offsets.value}.")
     result = read_scored(source)
     print_problems(result.problems)
     if result.problems and not skip_invalid:
@@ -46,7 +57,10 @@ def export(
     if not result.items:
         raise ValenceECError(Errors.D008.format(path=source))
     notes = Notes()
-    written = chosen.write(output, result.items, notes)
+    if offsets and chosen.write_counted:
+        written = chosen.write_counted(output, result.items, notes, offsets)
+    else:
+        written = chosen.write(output, result.items, notes)
     if notes.lines():
         typer.echo(f"{chosen.name} cannot hold: {'; '.join(notes.lines())}", err=True)
     for path in written:

@@ -60,7 +60,7 @@ def read(path: Path, notes: Notes) -> Found:
         name = text_path.relative_to(folder).with_suffix("").as_posix()
         identity = identity_of(name)
         try:
-            text = normalize_line_ends(decode(read_bytes(text_path)))[0]
+            text = normalize_line_ends(decode(read_bytes(text_path), keep_mark=True))[0]
         except MistakeError as mistake:
             yield Problem(str(text_path), 0, identity, mistake.rule, mistake.message)
             continue

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import brat, label_studio
+from . import brat, doccano, label_studio, prodigy
 from .offsets import OffsetUnit
 from .scored import Scored
 from .tasks import Found, Notes
 
 Read = Callable[[Path, Notes], Found]
 Write = Callable[[Path, list[Scored], Notes], list[Path]]
+WriteCounted = Callable[[Path, list[Scored], Notes, OffsetUnit], list[Path]]
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Format:
     """A format of another tool.
 
     `reads` and `writes` say what kinds of file, "" for none; `lost` is what it cannot hold.
-    `offset_units` are what its files may count, all of them where only the text can tell.
+    `offset_units` are what its files may count; `write_counted` writes what counts one of them.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Format:
     write: Write | None = None
     is_annotated: bool = True
     offset_units: tuple[OffsetUnit, ...] = (OffsetUnit.CODE_POINTS,)
+    write_counted: WriteCounted | None = None
 
 
 FORMATS = {
@@ -50,6 +52,24 @@ FORMATS = {
             lost="scores; fields and \\r, but for --onto",
             read=brat.read,
             write=brat.write,
+        ),
+        Format(
+            "doccano",
+            reads=".jsonl, .json; of each user in a folder or .zip",
+            writes=".jsonl",
+            lost="scores; \\r, but for --onto",
+            read=doccano.read,
+            write=doccano.write,
+            offset_units=doccano.OFFSET_UNITS,
+            write_counted=doccano.write,
+        ),
+        Format(
+            "prodigy",
+            reads=".jsonl",
+            writes=".jsonl",
+            lost="edges of spans inside a token",
+            read=prodigy.read,
+            write=prodigy.write,
         ),
     )
 }

@@ -37,13 +37,16 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def decode(content: bytes) -> str:
-    """UTF-8, with or without a byte-order mark, or UTF-16 with one.
+def decode(content: bytes, *, keep_mark: bool = False) -> str:
+    """UTF-8, with or without a byte-order mark, or UTF-16 with one. With `keep_mark`, for tools
+    that count the mark of UTF-8 as a character, it stays.
 
     Raises:
         MistakeError: it is neither.
     """
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if keep_mark:
+        encoding = "utf-8"
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:

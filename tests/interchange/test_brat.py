@@ -180,11 +180,9 @@ def test_what_is_broken_is_told_and_nothing_quoted(
 
 @given(narratives())
 def test_ids_are_names_of_files(narrative: Narrative) -> None:
-    try:
-        name = file_name(narrative.id)
-    except ValenceECError as error:
-        assert "X005" in str(error)
+    if len(narrative.id.encode()) > 60:
         return
+    name = file_name(narrative.id)
     assert identity_of(name) == narrative.id
     assert name.isascii()
     assert not set(name) & set('/\\:*?"<>| \x00')
