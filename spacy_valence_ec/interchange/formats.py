@@ -4,7 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import brat, doccano, label_studio, prodigy
+from . import (
+    brat,
+    conll,
+    doccano,
+    elan,
+    inception,
+    label_studio,
+    prodigy,
+    subtitles,
+    whatsapp,
+)
 from .offsets import OffsetUnit
 from .scored import Scored
 from .tasks import Found, Notes
@@ -70,6 +80,54 @@ FORMATS = {
             lost="edges of spans inside a token",
             read=prodigy.read,
             write=prodigy.write,
+        ),
+        Format(
+            "inception",
+            reads="CAS JSON, XMI, WebAnno TSV 3; a folder, a .zip, a project",
+            writes="a folder of CAS JSON",
+            lost="fields and control characters, but for --onto",
+            read=inception.read,
+            write=inception.write_json,
+        ),
+        Format(
+            "inception-xmi",
+            reads="the same",
+            writes="a folder of XMI, with its type system",
+            lost="the same",
+            read=inception.read,
+            write=inception.write_xmi,
+        ),
+        Format(
+            "conll",
+            reads="tokens and tags (BIO), a token a line",
+            writes="one file, a column of units and one of carriers",
+            lost="edges inside a token; white space and fields, but for --onto",
+            read=conll.read,
+            write=conll.write,
+        ),
+        Format(
+            "subtitles",
+            reads=".srt, .vtt, .sbv (texts alone)",
+            writes="",
+            lost="styles",
+            read=subtitles.read,
+            is_annotated=False,
+        ),
+        Format(
+            "whatsapp",
+            reads="the .txt of a chat (texts alone)",
+            writes="",
+            lost="media, lines of the system",
+            read=whatsapp.read,
+            is_annotated=False,
+        ),
+        Format(
+            "elan",
+            reads=".eaf (texts alone)",
+            writes="",
+            lost="tiers that depend on another one",
+            read=elan.read,
+            is_annotated=False,
         ),
     )
 }

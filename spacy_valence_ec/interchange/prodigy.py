@@ -6,7 +6,6 @@ other fields of the narrative stand in `record`.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,9 @@ from ..schema import EC_KEY, EC_LABEL, FU_KEY
 from .scored import Scored, doubtful_first
 from .sources import decode, json_lines, read_bytes
 from .tasks import Annotation, Found, Mark, MistakeError, Notes, Task, guarded, whole
+from .tokens import tokenized
 
 if TYPE_CHECKING:
-    from spacy.language import Language
     from spacy.tokens import Doc
 
 _META_KEYS = ("id", "narrator", "lang", "score")
@@ -107,14 +106,8 @@ def write(path: Path, items: list[Scored], notes: Notes) -> list[Path]:
 
 
 def _exported(item: Scored, notes: Notes) -> dict[str, Any]:
-    from ..corpus.docs import narrative_to_doc
-
     narrative = item.narrative
-    doc, snapping = narrative_to_doc(narrative, _tokenizer(narrative.lang))
-    notes["edges of spans inside a token, moved out to its edge"] += sum(snapping.snapped.values())
-    for key in (FU_KEY, EC_KEY):
-        lost = sum(snapping.dropped.get(key, {}).values())
-        notes[f"spans of '{key}' without a token of their own"] += lost
+    doc = tokenized(narrative, notes)
     record = dict(narrative.extra)
     if narrative.candidates is not None:
         record["candidates"] = [{"start": c.start, "end": c.end} for c in narrative.candidates]
@@ -156,14 +149,3 @@ def _spans(doc: "Doc", key: str) -> Iterator[dict[str, Any]]:
             "token_end": span.end - 1,
             "label": span.label_ if key == FU_KEY else EC_LABEL,
         }
-
-
-@lru_cache(maxsize=4)
-def _tokenizer(lang: str) -> "Language":
-    """spaCy's tokenizer of a language; that of all languages where it has none."""
-    import spacy
-
-    try:
-        return spacy.blank(lang)
-    except ImportError:
-        return spacy.blank("xx")
