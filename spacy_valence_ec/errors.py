@@ -502,6 +502,17 @@ class Errors:
         "must be a module beside config.json, or a function that returns the folder of it."
     )
     P012 = "[P012] {path}: a checkpoint that cannot be read. Give --restart to begin anew."
+    X001 = (
+        "[X001] {path}: none of the labels is that of a unit or carrier. There are: {labels}. Say "
+        "what they are, as in --map {example}=negative, or EC for a carrier, or ignore."
+    )
+    X002 = "[X002] '{value}' maps no label: give --map NAME=LABEL, where LABEL is one of {labels}."
+    X003 = (
+        "[X003] {name} is not installed, which {what}: "
+        "`pip install -c constraints.txt -e '.[tools]'`."
+    )
+    X004 = "[X004] {path}: no narrative has an annotation by '{annotator}'. There are: {known}."
+    X005 = "[X005] {id}: the id is too long to be the name of a file. Give it a shorter one."
 
 
 class Warnings:
@@ -547,6 +558,11 @@ class Warnings:
         "[G101] {name}: {n} of {total} prompts were longer than what the model reads, even without "
         "the units before; their beginning was left out. Units are best cut shorter."
     )
+
+
+def missing_tool(name: str, what: str) -> ValenceECError:
+    """The error of a library of the extra `tools` that is not installed."""
+    return ValenceECError(Errors.X003.format(name=name, what=what))
 
 
 def listed(ids: list[str], limit: int = 5) -> str:

@@ -196,6 +196,7 @@ def test_the_extras_and_the_license() -> None:
         "experiments",
         "tables",
         "docs",
+        "tools",
         "test",
         "dev",
     }

@@ -28,7 +28,9 @@ from . import (
     evaluate,
     experiments,
     explain,
+    export,
     finalize,
+    formats,
     import_corpus,
     pretrain,
     pretrain_text,
@@ -115,6 +117,8 @@ for name, module in (
     ("experiments", experiments),
     ("report", report),
     ("import", import_corpus),  # a keyword of Python
+    ("export", export),
+    ("formats", formats),
 ):
     command = getattr(module, module.__name__.rpartition(".")[2])
     app.command(name, help=reflowed(command), epilog=getattr(module, "EPILOG", None))(command)

@@ -201,6 +201,14 @@ def narrative_to_record(narrative: Narrative) -> dict[str, Any]:
     return record | dict(narrative.extra)
 
 
+def check_record(record: Mapping[str, Any]) -> tuple[Narrative | None, list[tuple[str, str]]]:
+    """The annotated narrative that `record` is, None if it breaks a rule, and the broken rules with
+    what is wrong; the uniqueness of its id is not checked."""
+    report = _Report()
+    narrative = _check_gold(dict(record), report)
+    return (None if report.found else narrative), report.found
+
+
 def printable(text: str, limit: int = 100) -> str:
     """`text` safe for a terminal: control characters escaped, cut after `limit` characters."""
     shown = "".join(

@@ -1,0 +1,1 @@
+"""Narratives and annotations in the formats of other tools, a module for each format."""
