@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from spacy.ml.models.tok2vec import build_Tok2Vec_model
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, Ops
 from thinc.types import Floats2d
 
 from ..text_view import TextView, make_view
@@ -32,34 +33,38 @@ def reads_views(encode: Model) -> bool:
     return LINE_BREAKS in encode.attrs
 
 
-def ViewTok2Vec(tok2vec: Encoder, line_breaks: bool = False) -> Encoder:
-    """`spacy_valence_ec.ViewTok2Vec.v1`: any encoder, such as `spacy.Tok2Vec.v2`, that reads the
-    words of a Doc in one spelling (`spacy_valence_ec.text_view`).
+def ViewTok2Vec(
+    embed: Model[list[Doc], list[Floats2d]],
+    encode: Model[list[Floats2d], list[Floats2d]],
+    line_breaks: bool = False,
+) -> Encoder:
+    """`spacy.Tok2Vec.v2`, of the words of a Doc in one spelling (`spacy_valence_ec.text_view`).
 
     line_breaks: whether it sees where lines end.
     """
-    return read_views(tok2vec, line_breaks=line_breaks)
+    return read_views(build_Tok2Vec_model(embed, encode), line_breaks=line_breaks)
 
 
-def spread(view: TextView, vectors: Floats2d, n_tokens: int, model: Model) -> Floats2d:
+def spread(view: TextView, vectors: Floats2d, n_tokens: int, ops: Ops) -> Floats2d:
     """Vectors of the tokens of a view as those of the Doc, (n_tokens, width)."""
     if view.tokens is None:
         return vectors
-    spread_out = model.ops.alloc2f(n_tokens, vectors.shape[1])
-    spread_out[_rows(view, model)] = vectors
+    spread_out = ops.alloc2f(n_tokens, vectors.shape[1])
+    spread_out[_rows(view, ops)] = vectors
     return spread_out
 
 
-def gather(view: TextView, vectors: Floats2d, model: Model) -> Floats2d:
+def gather(view: TextView, vectors: Floats2d, ops: Ops) -> Floats2d:
     """Vectors of the tokens of a Doc as those of its view."""
     if view.tokens is None:
         return vectors
-    return model.ops.xp.ascontiguousarray(vectors[_rows(view, model)])
+    gathered: Floats2d = ops.xp.ascontiguousarray(vectors[_rows(view, ops)])
+    return gathered
 
 
-def _rows(view: TextView, model: Model) -> Any:
+def _rows(view: TextView, ops: Ops) -> Any:
     tokens: Any = view.tokens
-    return model.ops.asarray(tokens)
+    return ops.asarray(tokens)
 
 
 def _forward(
@@ -72,8 +77,8 @@ def _forward(
 
     def backprop_views(d_vectors: list[Floats2d]) -> list[Doc]:
         pairs = zip(views, d_vectors, strict=True)
-        backprop([gather(view, array, model) for view, array in pairs])
+        backprop([gather(view, array, model.ops) for view, array in pairs])
         return docs
 
     rows = zip(views, vectors, docs, strict=True)
-    return [spread(view, array, len(doc), model) for view, array, doc in rows], backprop_views
+    return [spread(view, array, len(doc), model.ops) for view, array, doc in rows], backprop_views
