@@ -15,7 +15,7 @@ from thinc.types import Ragged
 
 from .metrics import Edges, shares_content
 from .schema import EC_KEY, FU_KEY
-from .text_view import blank_tokens, spell
+from .text_view import blank_tokens, line_break_tokens, spell
 
 Suggester = Callable[..., Ragged]
 
@@ -126,10 +126,11 @@ def chunk_edges(doc: Doc) -> list[Edges]:
     such group: token edges, sorted, without duplicates. Each holds a content word, and none
     begins or ends in white space or punctuation. A chunk across units is cut at their edges.
 
-    White space and invisible characters between words are passed over.
+    White space and invisible characters between words are passed over, unless a line ends there.
     """
-    # All offsets but the result are those among the tokens that are not blank.
-    places = np.flatnonzero(~blank_tokens(doc))
+    # All offsets but the result are those among the tokens that are not passed over.
+    passed_over = blank_tokens(doc) & ~line_break_tokens(doc)
+    places = np.flatnonzero(~passed_over)
     tokens = [doc[int(i)] for i in places]
     units: list[Edges] = [(0, len(tokens))]
     if FU_KEY in doc.spans:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from spacy.attrs import IS_SPACE
@@ -86,8 +87,8 @@ def make_view(doc: Doc, *, line_breaks: bool = False, is_folded: bool = True) ->
         words.append(spell(word.lower() if in_capitals else word))
         tokens.append(token.i)
         gaps.append(token.whitespace_)
-    spaces = [any(map(str.isspace, gap)) for gap in gaps[1:]]
-    if words == [token.text for token in doc]:
+    spaces = _spaces(words, gaps[1:])
+    if words == [token.text for token in doc] and spaces == _spaces_of(doc):
         return TextView(doc, None)
     view = Doc(doc.vocab, words=words, spaces=spaces)
     for i, place in enumerate(tokens):
@@ -95,6 +96,21 @@ def make_view(doc: Doc, *, line_breaks: bool = False, is_folded: bool = True) ->
         if view[i].orth == doc[place].orth and view[i].norm != doc[place].norm:
             view[i].norm_ = doc[place].norm_
     return TextView(view, np.asarray(tokens) if len(words) < len(doc) else None)
+
+
+def _spaces(words: list[str], gaps: list[str]) -> list[bool]:
+    """Whether a space stands behind each word: none at the end of the text or beside a line
+    break."""
+    found = [any(map(str.isspace, gap)) for gap in gaps]
+    for i, (word, following) in enumerate(pairwise([*words, "\n"])):
+        if word[0] == "\n" or following[0] == "\n":
+            found[i] = False
+    return found
+
+
+def _spaces_of(doc: Doc) -> list[bool]:
+    """Whether a space stands behind each token; at the end of the text it is not looked at."""
+    return [*(bool(token.whitespace_) for token in doc[:-1]), False]
 
 
 def blank_tokens(doc: Doc) -> np.ndarray:
@@ -106,6 +122,14 @@ def blank_tokens(doc: Doc) -> np.ndarray:
             if hidden.issuperset(places):
                 blank[token.i] = True
     return blank
+
+
+def line_break_tokens(doc: Doc) -> np.ndarray:
+    """Which tokens are white space that ends a line: bool, (n_tokens,)."""
+    space = np.flatnonzero(doc.to_array([IS_SPACE]).reshape(-1)).tolist()
+    found = np.zeros(len(doc), dtype=bool)
+    found[[i for i in space if LINE_BREAK.search(doc[i].text)]] = True
+    return found
 
 
 def spell(word: str) -> str:

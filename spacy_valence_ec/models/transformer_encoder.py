@@ -47,7 +47,7 @@ def TransformerEncoder(
 ) -> Model[list[Doc], list[Floats2d]]:
     """`spacy-transformers.Tok2VecTransformer.v3` with four more arguments. Unlike it, it stays in
     evaluation mode while it predicts, so that threads can share a pipeline, runs rows of like
-    length together, and reads the words of a Doc in one spelling, without white space
+    length together, and reads the words and line breaks of a Doc in one spelling
     (`models.views`).
 
     name: a model of this project ("e5-small-it"), a local folder or the name of a hub model.
@@ -94,7 +94,7 @@ def TransformerEncoder(
         rate_factor=rate_factor,
         layer_decay=layer_decay,
     )
-    return read_views(model)
+    return read_views(model, line_breaks=True)
 
 
 def transformer_of(model: Model) -> TransformerModel:
