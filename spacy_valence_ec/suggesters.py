@@ -8,13 +8,15 @@ group (negation, clitic, auxiliary) with words that can be listed.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from spacy.tokens import Doc, Token
+import numpy as np
+from spacy.tokens import Doc, Span, Token
 from thinc.api import Ops, get_current_ops, to_numpy
 from thinc.types import Ragged
 
 from .metrics import Edges, shares_content
 from .schema import EC_KEY, FU_KEY
 from .span_groups import read_spans
+from .text_view import blank_tokens, line_break_tokens, spell
 
 Suggester = Callable[..., Ragged]
 
@@ -102,8 +104,8 @@ MAX_CONTENT_WORDS = 3  # of a noun phrase: a bound where nothing closed-class en
 
 
 def normal_form(token: Token) -> str:
-    """The form that the word lists hold."""
-    return token.lower_.replace("’", "'").replace("`", "'").replace("´", "'")
+    """The form that the word lists hold: composed (NFC), without invisible characters."""
+    return spell(token.lower_)
 
 
 def _is_word(token: Token) -> bool:
@@ -113,25 +115,37 @@ def _is_word(token: Token) -> bool:
 def content_mask(doc: Doc) -> list[bool]:
     """For each token, whether it is a content word: neither white space, punctuation or a symbol
     nor in a closed class. By form alone, so that it is the same with and without a tagger."""
-    return [_is_word(token) and normal_form(token) not in CLOSED_CLASS for token in doc]
+    return [_is_content(token) for token in doc]
+
+
+def _is_content(token: Token) -> bool:
+    return _is_word(token) and normal_form(token) not in CLOSED_CLASS
 
 
 def chunk_edges(doc: Doc) -> list[Edges]:
     """Candidates inside the units of `doc.spans["fu"]`, or inside the whole Doc when there is no
     such group: token edges, sorted, without duplicates. Each holds a content word, and none
-    begins or ends in white space or punctuation. A chunk across units is cut at their edges."""
-    units: list[Edges] = [(0, len(doc))]
+    begins or ends in white space or punctuation. A chunk across units is cut at their edges.
+
+    White space and invisible characters between words are passed over, unless a line ends there.
+    """
+    # All offsets but the result are those among the tokens that are not passed over.
+    passed_over = blank_tokens(doc) & ~line_break_tokens(doc)
+    places = np.flatnonzero(~passed_over)
+    tokens = [doc[int(i)] for i in places]
+    units: list[Edges] = [(0, len(tokens))]
     if FU_KEY in doc.spans:
-        units = [(unit.start, unit.end) for unit in read_spans(doc, FU_KEY)]
-    words = [_is_word(token) for token in doc]
-    content = content_mask(doc)
+        units = [_among(places, unit) for unit in read_spans(doc, FU_KEY)]
+    words = [_is_word(token) for token in tokens]
+    content = [_is_content(token) for token in tokens]
     tagged = doc.has_annotation("POS")
     if tagged and doc.has_annotation("DEP") and doc.vocab.get_noun_chunks is not None:
-        chunks = _cut([*_noun_chunks(doc), *_verb_groups(doc)], units, len(doc))
+        phrases = [_among(places, chunk) for chunk in _noun_chunks(doc)]
+        chunks = _cut([*phrases, *_verb_groups(tokens)], units, len(tokens))
     elif tagged:
-        chunks = _cut([*_noun_phrases(doc), *_verb_groups(doc)], units, len(doc))
+        chunks = _cut([*_noun_phrases(tokens), *_verb_groups(tokens)], units, len(tokens))
     else:
-        forms = [normal_form(token) for token in doc]
+        forms = [normal_form(token) for token in tokens]
         chunks = [chunk for unit in units for chunk in _closed_class_chunks(forms, content, unit)]
     found: set[Edges] = set()
     for start, end in chunks:
@@ -140,8 +154,14 @@ def chunk_edges(doc: Doc) -> list[Edges]:
         while start < end and not words[end - 1]:
             end -= 1
         if any(content[start:end]):
-            found.add((start, end))
+            found.add((tokens[start].i, tokens[end - 1].i + 1))
     return sorted(found)
+
+
+def _among(places: np.ndarray, span: Span) -> Edges:
+    """The edges of a span among some tokens of its Doc, whose indices are given."""
+    start, end = np.searchsorted(places, (span.start, span.end))
+    return int(start), int(end)
 
 
 def suggest_chunks(docs: Iterable[Doc], *, ops: Ops | None = None) -> Ragged:
@@ -199,54 +219,52 @@ def _cut(chunks: Iterable[Edges], units: Sequence[Edges], n_tokens: int) -> list
     return parts
 
 
-def _noun_chunks(doc: Doc) -> list[Edges]:
+def _noun_chunks(doc: Doc) -> list[Span]:
     """Noun chunks of the parse without what is not part of them."""
-    chunks: list[Edges] = []
+    chunks: list[Span] = []
     for chunk in doc.noun_chunks:
         start = chunk.start
         while start < chunk.end and doc[start].pos_ in ("ADP", "CCONJ", "SCONJ"):
             start += 1
-        chunks.append((start, chunk.end))
+        chunks.append(doc[start : chunk.end])
     return chunks
 
 
-def _noun_phrases(doc: Doc) -> list[Edges]:
+def _noun_phrases(tokens: Sequence[Token]) -> list[Edges]:
     """Sequences of determiners, numbers, adjectives and nouns, with adverbs before an adjective;
     a determiner after a noun opens a new one."""
     chunks: list[Edges] = []
     start: int | None = None
     has_head = False
-    for token in doc:
-        inside = token.pos_ in NOMINAL or (token.pos_ == "ADV" and _before_adjective(token))
+    for i, token in enumerate(tokens):
+        inside = token.pos_ in NOMINAL or (
+            token.pos_ == "ADV" and i + 1 < len(tokens) and tokens[i + 1].pos_ == "ADJ"
+        )
         opens = token.pos_ == "DET" and has_head
         if start is not None and (not inside or opens):
             if has_head:
-                chunks.append((start, token.i))
+                chunks.append((start, i))
             start = None
         if inside and start is None:
-            start, has_head = token.i, False
+            start, has_head = i, False
         has_head = has_head or (inside and token.pos_ in HEADS)
     if start is not None and has_head:
-        chunks.append((start, len(doc)))
+        chunks.append((start, len(tokens)))
     return chunks
 
 
-def _before_adjective(token: Token) -> bool:
-    return token.i + 1 < len(token.doc) and token.doc[token.i + 1].pos_ == "ADJ"
-
-
-def _verb_groups(doc: Doc) -> list[Edges]:
+def _verb_groups(tokens: Sequence[Token]) -> list[Edges]:
     """Verbs with the auxiliaries, clitics and negation that stand before them."""
     chunks: list[Edges] = []
-    for verb in doc:
+    for i, verb in enumerate(tokens):
         if verb.pos_ not in ("VERB", "AUX"):
             continue
-        start = verb.i
-        while start > 0 and _belongs_to_verb(doc[start - 1]):
+        start = i
+        while start > 0 and _belongs_to_verb(tokens[start - 1]):
             start -= 1
-        next_is_verb = verb.i + 1 < len(doc) and doc[verb.i + 1].pos_ in ("VERB", "AUX")
+        next_is_verb = i + 1 < len(tokens) and tokens[i + 1].pos_ in ("VERB", "AUX")
         if verb.pos_ == "VERB" or not next_is_verb:
-            chunks.append((start, verb.i + 1))
+            chunks.append((start, i + 1))
     return chunks
 
 

@@ -16,7 +16,9 @@ from thinc.types import Floats2d, Ragged
 
 from ..errors import Errors, ValenceECError
 from ..models.ngrams import is_unit_ngrams, ngram_contributions
+from ..models.spans import split_offsets
 from ..models.valence_classifier import vector_classifier
+from ..models.words import Words
 from ..pipeline.valence_classifier import ValenceClassifier
 from .cutting import cut_encoder
 from .encoders import Embedded, undisturbed
@@ -176,7 +178,8 @@ class Explainer:
         """Those of all units, (n_units, n_labels), of the text and of the baseline."""
         both = [embedded.inputs, embedded.baseline]
         vectors, _ = self._encoder.encode(embedded, both)
-        logits = to_numpy(self._classify.predict(self._repeated(inputs, vectors)))
+        read, _ = self._repeated(inputs, vectors)
+        logits = to_numpy(self._classify.predict(read))
         text, baseline = np.split(logits.astype("float64"), 2)
         if self._wide is not None:
             text += to_numpy(self._wide.predict(inputs[:2]))
@@ -206,21 +209,26 @@ class Explainer:
         for points, weights in _batches(steps, len(difference)):
             path = [embedded.baseline + float(point) * difference for point in points]
             vectors, backprop_encoder = self._encoder.encode(embedded, path)
-            _, backprop = self._classify.begin_update(self._repeated(inputs, vectors))
+            read, words = self._repeated(inputs, vectors)
+            _, backprop = self._classify.begin_update(read)
             for i, (unit, column) in enumerate(zip(units, columns, strict=True)):
                 d_logits = np.zeros((len(points), n_units, n_labels), dtype="float32")
                 d_logits[:, unit, column] = weights
                 gradient: Any = d_logits.reshape((-1, n_labels))
-                for d_inputs in backprop_encoder(backprop(ops.asarray(gradient))):
+                d_vectors = words.put(backprop(ops.asarray(gradient)))
+                for d_inputs in backprop_encoder(d_vectors):
                     rows[i] += to_numpy((difference * d_inputs).sum(axis=1))
         return rows @ embedded.to_tokens.T
 
-    def _repeated(self, inputs: Any, vectors: list[Floats2d]) -> tuple:
-        """The input of the classifier for several arrays of token vectors of one Doc."""
-        _, units, *marks = inputs
-        xp, n = self._classify.ops.xp, len(vectors)
-        repeated = Ragged(xp.tile(units.dataXd, (n, 1)), xp.tile(units.lengths, n))
-        return (vectors, repeated, *(xp.tile(array, n) for array in marks))
+    def _repeated(self, inputs: Any, vectors: list[Floats2d]) -> tuple[tuple, Words]:
+        """The input of the classifier for several arrays of token vectors of one Doc, and which
+        rows of these it reads."""
+        docs, units, *marks = inputs
+        ops, n = self._classify.ops, len(vectors)
+        words = Words(docs * n, split_offsets(units) * n)
+        repeated = Ragged(ops.xp.tile(units.dataXd, (n, 1)), ops.xp.tile(units.lengths, n))
+        tiled = words.take_flat([ops.xp.tile(array, n) for array in marks])
+        return (words.take(vectors), words.ragged(repeated, ops), *tiled), words
 
 
 def _batches(steps: int, n_rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,14 +1,14 @@
 """`cut_encoder`: finds the encoder that a component reads, and cuts it at its embedded input."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from spacy import Language
 from thinc.api import Model
 
 from ..errors import Errors, ValenceECError
+from ..models.views import LINE_BREAKS, reads_views
 from ..pipeline.head import Head
-from .encoders import CutEncoder, CutTok2Vec
+from .encoders import CutEncoder, CutTok2Vec, CutView
 
 
 def cut_encoder(nlp: Language, head: Head, *, from_zero: bool) -> CutEncoder:
@@ -18,7 +18,16 @@ def cut_encoder(nlp: Language, head: Head, *, from_zero: bool) -> CutEncoder:
 
     Raises: ValenceECError V032 for one that is not known here.
     """
-    steps = list(_steps(head.model.get_ref("tok2vec"), nlp))
+    tok2vec = head.model.get_ref("tok2vec")
+    encoder = _cut(list(_steps(tok2vec, nlp)), nlp, head, from_zero=from_zero)
+    source = _upstream(tok2vec, nlp) or tok2vec
+    for node in source.walk():
+        if reads_views(node):
+            return CutView(encoder, node.ops, line_breaks=node.attrs[LINE_BREAKS])
+    return encoder
+
+
+def _cut(steps: list[Model], nlp: Language, head: Head, *, from_zero: bool) -> CutEncoder:
     if len(steps) == 1 and (parts := _tok2vec_parts(steps[0])):
         if any(node.shims for node in steps[0].walk()):
             why = "a part of its encoder is of another library than thinc"
@@ -37,21 +46,23 @@ def cut_encoder(nlp: Language, head: Head, *, from_zero: bool) -> CutEncoder:
 def _steps(model: Model, nlp: Language) -> Iterator[Model]:
     """The layers that a Doc goes through one after the other: those of a chain, and in place of a
     listener those of the encoder that it listens to."""
-    upstream: Any = next(
-        (
-            pipe
-            for _, pipe in nlp.components
-            if any(listener is model for listener in getattr(pipe, "listeners", ()))
-        ),
-        None,
-    )
+    upstream = _upstream(model, nlp)
     if upstream is not None:
-        yield from _steps(upstream.model, nlp)
+        yield from _steps(upstream, nlp)
     elif not _tok2vec_parts(model) and _is_chain(model):
         for layer in model.layers:
             yield from _steps(layer, nlp)
     else:
         yield model
+
+
+def _upstream(model: Model, nlp: Language) -> Model | None:
+    """The encoder that a listener listens to; None for a model that is none."""
+    for _, pipe in nlp.components:
+        if any(listener is model for listener in getattr(pipe, "listeners", ())):
+            found: Model = pipe.model  # type: ignore[attr-defined]
+            return found
+    return None
 
 
 def _is_chain(model: Model) -> bool:

@@ -9,10 +9,12 @@ import numpy as np
 from scipy.sparse import csr_array, eye_array
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Model, set_dropout_rate
+from thinc.api import Model, Ops, set_dropout_rate
 from thinc.types import Floats2d
 
+from ..models.views import gather, spread
 from ..suggesters import CLOSED_CLASS
+from ..text_view import make_view
 
 Backprop = Callable[[list[Floats2d]], list[Floats2d]]
 
@@ -43,6 +45,39 @@ class CutEncoder(Protocol):
         """The upper half, of several inputs in place of those of one Doc: for each the token
         vectors, (n_tokens, width), and a function from their gradients to those of the inputs,
         which can be called again and again."""
+
+
+class CutView:
+    """An encoder that reads a view of the Doc: what it says of the tokens of the view is said of
+    those of the Doc.
+
+    line_breaks: whether the view holds them.
+    """
+
+    def __init__(self, encoder: CutEncoder, ops: Ops, *, line_breaks: bool):
+        self.encoder = encoder
+        self.ops = ops
+        self.line_breaks = line_breaks
+
+    def embed(self, doc: Doc) -> Embedded:
+        view = make_view(doc, line_breaks=self.line_breaks)
+        embedded = self.encoder.embed(view.doc)
+        to_tokens = embedded.to_tokens
+        if view.tokens is not None:
+            entries = to_tokens.tocoo()
+            places = (view.tokens[entries.coords[0]], entries.coords[1])
+            to_tokens = csr_array((entries.data, places), shape=(len(doc), to_tokens.shape[1]))
+        batch = (view, embedded, len(doc))
+        return Embedded(embedded.inputs, embedded.baseline, to_tokens, batch)
+
+    def encode(self, embedded: Embedded, inputs: list[Floats2d]) -> tuple[list[Floats2d], Backprop]:
+        view, of_view, n_tokens = embedded.batch
+        vectors, backprop = self.encoder.encode(of_view, inputs)
+
+        def backprop_view(d_vectors: list[Floats2d]) -> list[Floats2d]:
+            return backprop([gather(view, array, self.ops) for array in d_vectors])
+
+        return [spread(view, array, n_tokens, self.ops) for array in vectors], backprop_view
 
 
 class CutTok2Vec:

@@ -9,7 +9,8 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from ..schema import VALENCES
 from .condition import Condition, set_n_labels
 from .initializers import zero_init
-from .spans import pool_spans
+from .spans import pool_spans, split_offsets
+from .words import Words
 
 Input = tuple[list[Doc], Ragged, Ragged, Ints1d] | tuple[list[Doc], Ragged, Ragged, Ints1d, Ints1d]
 
@@ -60,7 +61,9 @@ def _init(model: Model, X: Input | None = None, Y: Floats2d | None = None) -> No
     condition = model.maybe_get_ref("condition")
     docs, units, candidates, unit_of, *valences = X
     tok2vec.initialize(X=docs)
-    vectors = tok2vec.predict(docs)
+    words = Words(docs, split_offsets(units), split_offsets(candidates))
+    vectors = words.take(tok2vec.predict(docs))
+    units, candidates = words.ragged(units, model.ops), words.ragged(candidates, model.ops)
     pool_candidates.initialize(X=(vectors, candidates))
     pool_units.initialize(X=(vectors, units))
     pooled = pool_units.predict((vectors, units))
@@ -85,6 +88,9 @@ def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[Floats2d, Cal
 
         return model.ops.alloc2f(0, 1), backprop_nothing
 
+    words = Words(docs, split_offsets(units), split_offsets(candidates))
+    vectors = words.take(vectors)
+    units, candidates = words.ragged(units, model.ops), words.ragged(candidates, model.ops)
     pooled, backprop_candidates = pool_candidates((vectors, candidates), is_train)
     pooled_units, backprop_units = pool_units((vectors, units), is_train)
     backprop_condition = None
@@ -102,6 +108,6 @@ def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[Floats2d, Cal
         d_vectors = backprop_candidates(xp.ascontiguousarray(d_joined[:, :n]))
         for total, through_units in zip(d_vectors, backprop_units(d_units), strict=True):
             total += through_units
-        return backprop_tok2vec(d_vectors)
+        return backprop_tok2vec(words.put(d_vectors))
 
     return logits, backprop

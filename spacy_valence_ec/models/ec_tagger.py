@@ -12,7 +12,8 @@ from .bio import N_TAGS
 from .condition import Condition, set_n_labels
 from .empty import skip_when_empty
 from .initializers import zero_init
-from .spans import pool_spans, span_lengths
+from .spans import pool_spans, span_lengths, split_offsets
+from .words import Words
 
 Input = tuple[list[Doc], Ragged] | tuple[list[Doc], Ragged, Ints1d]
 
@@ -25,7 +26,8 @@ def CarrierTagger(
     condition: Condition | None = None,
 ) -> Model[Input, list[Floats2d]]:
     """Scores of the tags of each token, shape (n_tokens, 3) for each Doc, columns as in
-    `bio`: the emissions of a chain whose transitions are fixed.
+    `bio`: the emissions of a chain whose transitions are fixed; zeros for a token that is not read,
+    which is white space or invisible.
 
     With a condition the input holds, besides Docs and units, the valence of each unit of all
     Docs, int (n_units,): the index of its label, -1 where nobody knows.
@@ -65,7 +67,9 @@ def _init(model: Model, X: Input | None = None, Y: list[Floats2d] | None = None)
         return
     docs, units, *valences = X
     tok2vec.initialize(X=docs)
-    vectors = tok2vec.predict(docs)
+    words = Words(docs, split_offsets(units))
+    vectors = words.take(tok2vec.predict(docs))
+    units = words.ragged(units, model.ops)
     pool.initialize(X=(vectors, units))
     pooled = pool.predict((vectors, units))
     if condition is not None:
@@ -79,6 +83,8 @@ def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[list[Floats2d
     condition = model.maybe_get_ref("condition")
     docs, units, *valences = inputs
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
+    words = Words(docs, split_offsets(units))
+    vectors, units = words.take(vectors), words.ragged(units, model.ops)
     pooled, backprop_pool = pool((vectors, units), is_train)
     backprop_condition = None
     if condition is not None and len(pooled):
@@ -87,14 +93,14 @@ def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[list[Floats2d
     emissions, backprop_classify = classify(joined, is_train)
 
     def backprop(d_emissions: list[Floats2d]) -> list[Doc]:
-        d_vectors, d_pooled = backprop_join(backprop_classify(d_emissions))
+        d_vectors, d_pooled = backprop_join(backprop_classify(words.take(d_emissions)))
         if backprop_condition is not None:
             d_pooled, _ = backprop_condition(d_pooled)
         for total, through_units in zip(d_vectors, backprop_pool(d_pooled), strict=True):
             total += through_units
-        return backprop_tok2vec(d_vectors)
+        return backprop_tok2vec(words.put(d_vectors))
 
-    return emissions, backprop
+    return words.put(emissions), backprop
 
 
 def _join(

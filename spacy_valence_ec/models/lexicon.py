@@ -10,6 +10,7 @@ from thinc.types import Floats2d
 
 from ..base.assets import LEXICON, asset_path
 from ..lexicon import N_FEATURES, PolarityLexicon, parse_lexicon, read_lexicon_text
+from .views import read_views
 
 
 def LexiconFeatures(lexicon: str | None = None) -> Model[list[Doc], list[Floats2d]]:
@@ -32,14 +33,15 @@ def LexiconFeatures(lexicon: str | None = None) -> Model[list[Doc], list[Floats2
 def LexicalTok2Vec(
     tok2vec: Model[list[Doc], list[Floats2d]], features: Model[list[Doc], list[Floats2d]]
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Token vectors with features appended: (n_tokens, width of both) for each Doc.
+    """Token vectors with features appended: (n_tokens, width of both) for each Doc, whose words
+    are read in one spelling (`models.views`), and whose line breaks are seen.
 
     tok2vec: an encoder, such as `spacy.Tok2Vec.v2`.
     features: such as `spacy_valence_ec.LexiconFeatures.v1`.
     """
     model: Model[list[Doc], list[Floats2d]] = concatenate(tok2vec, features)
     model.set_dim("nO", tok2vec.get_dim("nO") + features.get_dim("nO"), force=True)
-    return model
+    return read_views(model, line_breaks=True)
 
 
 @lru_cache(maxsize=4)

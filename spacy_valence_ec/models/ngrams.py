@@ -8,7 +8,8 @@ from spacy.tokens import Doc
 from thinc.api import Model, SparseLinear_v2, chain, to_numpy, with_cpu
 from thinc.types import Floats2d, Ragged
 
-from .spans import span_lengths
+from ..text_view import make_view
+from .spans import split_offsets
 
 Features = Model[list[Doc], list[Floats2d]]
 
@@ -30,7 +31,8 @@ def UnitNgrams(
     """Logits of shape (n_units, nO): a sum of learned weights of what stands in a unit, and in the
     ones before and after it in the narrative. Over units what `spacy.TextCatBOW.v3` is over Docs.
 
-    The n-grams of normalized forms count once each, their values divided by the square root of
+    The words are read in one spelling, without white space (`spacy_valence_ec.text_view`). The
+    n-grams of normalized forms count once each, their values divided by the square root of
     their number.
 
     ngram_size: n-grams of up to so many tokens.
@@ -58,30 +60,29 @@ def _extract(
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Callable]:
     docs, units = inputs
     size, weight = model.attrs["ngram_size"], model.attrs["neighbor_weight"]
+    views = [make_view(doc) for doc in docs]
+    docs = [view.doc for view in views]
     tables = model.layers[0].predict(docs) if model.layers else [None] * len(docs)
-    offsets = np.asarray(units.dataXd)
     keys: list[np.ndarray] = [np.zeros(0, dtype="uint64")]
     values: list[np.ndarray] = [np.zeros(0, dtype="float32")]
     lengths = []
-    first = 0
-    for doc, table, n_units in zip(docs, tables, span_lengths(units), strict=True):
-        norms = doc.to_array(NORM).astype("uint64")
-        spans = offsets[first : first + n_units]
+    for view, table, of_doc in zip(views, tables, split_offsets(units), strict=True):
+        norms = view.doc.to_array(NORM).astype("uint64")
+        spans = view.offsets(of_doc)
         columns = None if table is None else to_numpy(table)
         own = [_unit(norms[start:end], size) for start, end in spans]
         words = [_unit(norms[start:end], 1) for start, end in spans] if weight else []
         sums = [] if columns is None else [_sums(columns[start:end]) for start, end in spans]
-        for i in range(n_units):
+        for i in range(len(spans)):
             parts = [(*found[i], _OWN, 1.0) for found in (own, sums) if found]
             if weight:
                 for j, side in ((i - 1, _BEFORE), (i + 1, _AFTER)):
-                    if 0 <= j < n_units:
+                    if 0 <= j < len(spans):
                         parts += [(*found[j], side, weight) for found in (words, sums) if found]
             with np.errstate(over="ignore"):
                 keys += [(found ^ side) * _MIX for found, _, side, _ in parts]
             values += [(value * factor).astype("float32") for _, value, _, factor in parts]
             lengths.append(sum(len(found) for found, _, _, _ in parts))
-        first += n_units
     batch = np.concatenate(keys), np.concatenate(values), np.asarray(lengths, dtype="int32")
     return batch, _no_gradient
 
@@ -109,13 +110,17 @@ def ngram_contributions(
     sides = [(index, _OWN, size, 1.0)]
     if weight:
         sides += [(index - 1, _BEFORE, 1, weight), (index + 1, _AFTER, 1, weight)]
-    table = to_numpy(extract.layers[0].predict([doc])[0]) if extract.layers else None
-    norms = doc.to_array(NORM).astype("uint64")
-    added = np.zeros((len(doc), output.get_dim("nO")), dtype="float32")
+    view = make_view(doc)
+    units = view.offsets(units)
+    table = to_numpy(extract.layers[0].predict([view.doc])[0]) if extract.layers else None
+    norms = view.doc.to_array(NORM).astype("uint64")
+    added = np.zeros((len(view.doc), output.get_dim("nO")), dtype="float32")
     for i, side, length, factor in sides:
         if not 0 <= i < len(units):
             continue
         start, end = units[i]
+        if start == end:
+            continue
         keys, values = _unit(norms[start:end], length)
         effects = _effects(output, keys ^ side, values * factor)
         places = [np.searchsorted(keys, grams) for grams in _ngrams(norms[start:end], length)]
@@ -127,7 +132,11 @@ def ngram_contributions(
             columns = np.arange(table.shape[1], dtype="uint64") << _COLUMN
             factors = np.full(len(columns), factor)
             added[start:end] += table[start:end] @ _effects(output, columns ^ side, factors)
-    return added
+    if view.tokens is None:
+        return added
+    of_tokens = np.zeros((len(doc), added.shape[1]), dtype="float32")
+    of_tokens[view.tokens] = added
+    return of_tokens
 
 
 def _effects(output: Model, keys: np.ndarray, values: np.ndarray) -> np.ndarray:

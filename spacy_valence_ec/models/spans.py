@@ -1,6 +1,7 @@
 """Span groups as the Ragged arrays that networks read, and pooling of token vectors over them."""
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,14 @@ def ragged_offsets(offsets: Sequence[np.ndarray], ops: Ops) -> Ragged:
 def span_lengths(spans: Ragged) -> list[int]:
     """How many spans each Doc has."""
     return [int(n) for n in to_numpy(spans.lengths)]
+
+
+def split_offsets(spans: Ragged) -> list[np.ndarray]:
+    """The spans of each Doc, int (n_spans, 2)."""
+    rows = to_numpy(spans.dataXd)
+    lengths = span_lengths(spans)
+    ends = accumulate(lengths)
+    return [rows[end - n : end] for n, end in zip(lengths, ends, strict=True)]
 
 
 def pool_spans(reducer: Model[Ragged, Floats2d]) -> Model[tuple[list[Floats2d], Ragged], Floats2d]:

@@ -25,6 +25,7 @@ from ..base.encoders import find_model, is_model_name
 from ..base.packed import is_packed, read_packed_encoder
 from ..errors import Errors, ValenceECError
 from .memory import trim_memory
+from .views import read_views
 
 AUTO, FLOAT32, BFLOAT16 = PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -48,8 +49,9 @@ def TransformerEncoder(
     layer_decay: float = 1.0,
 ) -> Model[list[Doc], list[Floats2d]]:
     """`spacy-transformers.Tok2VecTransformer.v3` with four more arguments. Unlike it, it stays in
-    evaluation mode while it predicts, so that threads can share a pipeline, and runs rows of like
-    length together.
+    evaluation mode while it predicts, so that threads can share a pipeline, runs rows of like
+    length together, and reads the words and line breaks of a Doc in one spelling
+    (`models.views`).
 
     name: a model of this project ("e5-small-it"), a local folder or the name of a hub model.
     mixed_precision: half precision on a GPU, in training and in prediction.
@@ -96,7 +98,7 @@ def TransformerEncoder(
         rate_factor=rate_factor,
         layer_decay=layer_decay,
     )
-    return model
+    return read_views(model, line_breaks=True)
 
 
 def transformer_of(model: Model) -> TransformerModel:

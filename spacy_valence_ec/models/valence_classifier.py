@@ -9,7 +9,8 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from .condition import Condition, set_n_labels
 from .empty import skip_when_empty
 from .initializers import zero_init
-from .spans import pool_spans, span_lengths
+from .spans import pool_spans, span_lengths, split_offsets
+from .words import Words
 
 Input = tuple[list[Doc], Ragged] | tuple[list[Doc], Ragged, Ints1d]
 VectorInput = tuple[list[Floats2d], Ragged] | tuple[list[Floats2d], Ragged, Ints1d]
@@ -29,6 +30,8 @@ def ValenceClassifier(
 
     With a condition the input holds, besides Docs and units, the mark of each token of all Docs,
     int (n_tokens,): 1 in a carrier, 0 elsewhere, -1 where nobody knows.
+
+    White space and invisible characters in a unit are not read.
 
     tok2vec: the token vectors, usually a listener to the shared encoder.
     reducer: pools the tokens of a unit, such as `spacy.mean_max_reducer.v1`.
@@ -74,11 +77,14 @@ def _init(model: Model, X: Input | None = None, Y: Floats2d | None = None) -> No
     else:
         docs, units, *marks = X
         tok2vec.initialize(X=docs)
-        vectors = tok2vec.predict(docs)
+        words = Words(docs, split_offsets(units))
+        vectors = words.take(tok2vec.predict(docs))
+        marks = words.take_flat(marks)
+        in_words = words.ragged(units, model.ops)
         if condition is not None:
             condition.initialize(X=(model.ops.flatten(vectors), marks[0]))
-        pool.initialize(X=(vectors, units))
-        pooled = pool.predict((vectors, units))
+        pool.initialize(X=(vectors, in_words))
+        pooled = pool.predict((vectors, in_words))
         classify.initialize(X=model.ops.unflatten(pooled, units.lengths))
         if wide is not None:
             wide.initialize(X=(docs, units), Y=Y)
@@ -92,7 +98,9 @@ def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[Floats2d, Cal
     docs, units, *marks = inputs
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
     layers = (pool, classify, model.maybe_get_ref("condition"))
-    logits, backprop_vectors = _classify(model.ops, layers, (vectors, units, *marks), is_train)
+    words = Words(docs, split_offsets(units))
+    read = (words.take(vectors), words.ragged(units, model.ops), *words.take_flat(marks))
+    logits, backprop_vectors = _classify(model.ops, layers, read, is_train)
     backprop_wide = None
     if wide is not None and len(logits):
         wide_logits, backprop_wide = wide((docs, units), is_train)
@@ -101,7 +109,7 @@ def _forward(model: Model, inputs: Input, is_train: bool) -> tuple[Floats2d, Cal
     def backprop(d_logits: Floats2d) -> list[Doc]:
         if backprop_wide is not None:
             backprop_wide(d_logits)
-        return backprop_tok2vec(backprop_vectors(d_logits))
+        return backprop_tok2vec(words.put(backprop_vectors(d_logits)))
 
     return logits, backprop
 
@@ -111,7 +119,8 @@ def vector_classifier(model: Model[Input, Floats2d]) -> Model[VectorInput, Float
     is asked of it leaves no trace in `model`, neither gradients nor rates of dropout.
 
     Input: as that of `model`, with token vectors, (n_tokens, width) for each Doc, in place of the
-    Docs. Output: logits of shape (n_units, nO). Gradient: that of the token vectors.
+    Docs, and without the tokens that are not read (`models.words`). Output: logits of shape
+    (n_units, nO). Gradient: that of the token vectors.
     """
     condition = model.maybe_get_ref("condition")
     further = [condition] if condition is not None else []

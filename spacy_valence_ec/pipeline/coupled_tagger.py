@@ -14,6 +14,7 @@ from ..errors import Errors, ValenceECError
 from ..extensions import CARRIER_ACCESSORS, VALENCE_ACCESSORS, list_attributes
 from ..models.bio import Chains, O, spans_of_tags
 from ..models.coupling import ABSENT, PRESENT, Coupled
+from ..models.words import Words
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL, VALENCES
 from .annotations import set_carriers, set_valences
 from .carrier_pipe import WITHOUT
@@ -25,6 +26,7 @@ from .ec_tagger import (
     chains_of,
     gold_tags,
     holds_carrier,
+    words_of,
 )
 from .head import ClassWeights, Head
 from .score_weights import BOTH
@@ -157,7 +159,8 @@ class CoupledTagger(Head):
         docs = list(docs)
         inputs = self.model_input(docs)
         self.require_vectors(docs)
-        chains, coupled = self._distribution(docs, self.model.predict(inputs))
+        words = words_of(docs)
+        chains, coupled = self._distribution(docs, words, self.model.predict(inputs))
         scores = coupled.valence
         if self.coupled:
             valences, holds = coupled.decode()
@@ -179,7 +182,7 @@ class CoupledTagger(Head):
             for labels, rows, found in zip(
                 np.split(valences, ends),
                 np.split(scores, ends),
-                by_doc([len(doc) for doc in docs], carriers, probabilities),
+                by_doc(words, carriers, probabilities),
                 strict=True,
             )
         ]
@@ -197,8 +200,9 @@ class CoupledTagger(Head):
         count as unknown: under this distribution there is none."""
         examples = list(examples)
         docs = [example.predicted for example in examples]
-        chains, coupled = self._distribution(docs, scores)
-        gold = _Gold.of(examples, chains, self.coupled)
+        words = words_of(docs)
+        chains, coupled = self._distribution(docs, words, scores)
+        gold = _Gold.of(examples, words, chains, self.coupled)
         n = np.arange(len(gold.valence))
         p = np.exp(coupled.log_p)
 
@@ -222,10 +226,9 @@ class CoupledTagger(Head):
 
         d_factor = gradient.sum(axis=0) * float(self.coupled)
         d_emissions = _emission_gradient(chains, gold.tags, gradient.sum(axis=1), weights * holds)
-        ends = np.cumsum([len(doc) for doc in docs])[:-1]
         return loss, (
             self.from_cpu(gradient.sum(axis=2)),
-            [self.from_cpu(part) for part in np.split(d_emissions, ends)],
+            [self.from_cpu(part) for part in words.put_flat(d_emissions)],
             self.from_cpu(d_factor),
         )
 
@@ -250,10 +253,10 @@ class CoupledTagger(Head):
         return self.model.ops.alloc2f(1, len(self.labels))
 
     def _distribution(
-        self, docs: Sequence[Doc], scores: tuple[Floats2d, list[Floats2d], Floats2d]
+        self, docs: Sequence[Doc], words: Words, scores: tuple[Floats2d, list[Floats2d], Floats2d]
     ) -> tuple[Chains, Coupled]:
         logits, emissions, factor = scores
-        chains = chains_of(docs, [self.to_cpu(array) for array in emissions])
+        chains = chains_of(docs, words, [self.to_cpu(array) for array in emissions])
         given = self.to_cpu(factor) * float(self.coupled)
         coupled = Coupled.of(self.to_cpu(logits), chains, given, exclusive=self.coupled)
         return chains, coupled
@@ -269,9 +272,11 @@ class _Gold:
     tags: np.ndarray
 
     @classmethod
-    def of(cls, examples: Sequence[Example], chains: Chains, exclusive: bool) -> "_Gold":
+    def of(
+        cls, examples: Sequence[Example], words: Words, chains: Chains, exclusive: bool
+    ) -> "_Gold":
         none = np.zeros(0, dtype=int)
-        tags = np.concatenate([none, *map(gold_tags, examples)])
+        tags = np.concatenate([none, *words.take([*map(gold_tags, examples)])])
         valence = np.concatenate([none, *map(gold_valences, examples)])
         holds = [bool((tags[start:end] != O).any()) for start, end in chains.spans]
         presence = np.where(np.asarray(holds, dtype=bool), PRESENT, ABSENT)

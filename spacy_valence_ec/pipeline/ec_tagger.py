@@ -15,8 +15,10 @@ from ..errors import Errors, ValenceECError
 from ..extensions import CARRIER_ACCESSORS, list_attributes
 from ..models.bio import B, Chains, I, O, spans_of_tags
 from ..models.spans import group_offsets
+from ..models.words import Words
 from ..schema import EC_KEY, EC_LABEL, FU_KEY, NEUTRAL
 from ..span_groups import read_spans
+from ..text_view import blank_tokens
 from .annotations import set_carriers
 from .carrier_pipe import WITHOUT, CarrierPipe
 from .condition import gold_carrier_spans
@@ -131,12 +133,12 @@ def make_ec_tagger(
 
 @dataclass(frozen=True)
 class Decoded:
-    """The chains of a batch of Docs and their most probable carriers, [start, end) in the tokens
-    of all Docs one after the other; `lengths` of the Docs."""
+    """The chains of a batch of Docs and their most probable carriers, [start, end) in the words of
+    all Docs one after the other."""
 
     chains: Chains
     carriers: list[tuple[int, int]]
-    lengths: list[int]
+    words: Words
 
 
 class EmotionCarrierTagger(CarrierPipe):
@@ -164,11 +166,12 @@ class EmotionCarrierTagger(CarrierPipe):
         inputs = self.model_input(docs)
         self.require_vectors(docs)
         emissions = self.model.predict(inputs)
-        chains = chains_of(docs, [self.to_cpu(array) for array in emissions])
+        words = words_of(docs)
+        chains = chains_of(docs, words, [self.to_cpu(array) for array in emissions])
         felt = [unit.label_ != NEUTRAL for doc in docs for unit in read_spans(doc, FU_KEY)]
         holds = holds_carrier(chains, np.asarray(felt, dtype=bool), self.threshold)
         carriers = spans_of_tags(chains.decode_given(holds))
-        return Decoded(chains, carriers, [len(doc) for doc in docs])
+        return Decoded(chains, carriers, words)
 
     def at_temperature(
         self, raw: Decoded, temperature: float
@@ -176,7 +179,7 @@ class EmotionCarrierTagger(CarrierPipe):
         """For each Doc its carriers [start, end) and their probabilities, float32 (n,), in the
         distribution over taggings of which all emissions are divided by the temperature."""
         probabilities = raw.chains.tempered(temperature).span_probabilities(raw.carriers)
-        return by_doc(raw.lengths, raw.carriers, probabilities)
+        return by_doc(raw.words, raw.carriers, probabilities)
 
     def set_annotations(
         self,
@@ -193,13 +196,14 @@ class EmotionCarrierTagger(CarrierPipe):
         gradient by the emissions: marginals minus gold."""
         examples = list(examples)
         docs = [example.predicted for example in examples]
-        chains = chains_of(docs, [self.to_cpu(array) for array in scores])
+        words = words_of(docs)
+        chains = chains_of(docs, words, [self.to_cpu(array) for array in scores])
         tags, known = [], []
         for example in examples:
             annotated = EC_KEY in example.reference.spans
             tags.append(gold_tags(example))
             known += [annotated] * len(example.predicted.spans[FU_KEY])
-        flat = np.concatenate([np.zeros(0, dtype=int), *tags])
+        flat = np.concatenate([np.zeros(0, dtype=int), *words.take(tags)])
         holds = [bool((flat[start:end] != O).any()) for start, end in chains.spans]
         weights = self.class_weight_array(self.classes)[np.asarray(holds, dtype=int)]
         weights = weights * np.asarray(known, dtype=float)
@@ -212,8 +216,7 @@ class EmotionCarrierTagger(CarrierPipe):
             token_weights[start:end] = weight
         gradient[np.arange(len(flat)), flat] -= 1.0
         gradient *= token_weights[:, None] * (self.loss_weight / total)
-        ends = np.cumsum([len(doc) for doc in docs])[:-1]
-        gradients = [self.from_cpu(part) for part in np.split(gradient, ends)]
+        gradients = [self.from_cpu(part) for part in words.put_flat(gradient)]
         return self.loss_weight * loss / total, gradients
 
     def initialize_labels(self, examples: Iterable[Example]) -> list[Example]:
@@ -234,41 +237,58 @@ def holds_carrier(chains: Chains, felt: np.ndarray, threshold: float = 0.5) -> n
     return felt & (np.exp(chains.log_with - chains.log_z) >= threshold)
 
 
-def chains_of(docs: Sequence[Doc], emissions: Sequence[np.ndarray]) -> Chains:
-    """The units of all Docs as chains over the emissions of their tokens."""
-    units = []
-    first_token = 0
-    for doc in docs:
-        units.append(group_offsets(doc, FU_KEY) + first_token)
-        first_token += len(doc)
+def words_of(docs: Sequence[Doc]) -> Words:
+    """The tokens of Docs with units that can be part of a carrier."""
+    return Words(docs, [group_offsets(doc, FU_KEY) for doc in docs])
+
+
+def chains_of(docs: Sequence[Doc], words: Words, emissions: Sequence[np.ndarray]) -> Chains:
+    """The units of all Docs as chains over the emissions of their words.
+
+    emissions: of each Doc those of all its tokens, (n_tokens, 3).
+    """
+    units = words.offsets([group_offsets(doc, FU_KEY) for doc in docs])
+    firsts = np.cumsum([0, *words.lengths])
     return Chains(
-        np.concatenate([np.zeros((0, 3), dtype="float32"), *emissions]),
-        np.concatenate([np.zeros((0, 2), dtype=int), *units]),
+        np.concatenate([np.zeros((0, 3), dtype="float32"), *words.take(emissions)]),
+        np.concatenate(
+            [
+                np.zeros((0, 2), dtype=int),
+                *(rows + first for rows, first in zip(units, firsts[:-1], strict=True)),
+            ]
+        ),
     )
 
 
 def by_doc(
-    lengths: Sequence[int], carriers: Sequence[tuple[int, int]], probabilities: np.ndarray
+    words: Words, carriers: Sequence[tuple[int, int]], probabilities: np.ndarray
 ) -> list[tuple[list[tuple[int, int]], np.ndarray]]:
-    """Carriers in the tokens of all Docs, in order, as those of each Doc, with their probabilities.
-    `lengths` are the numbers of tokens of the Docs."""
+    """Carriers in the words of all Docs, in order, as those in the tokens of each Doc, with their
+    probabilities."""
     result = []
-    first_token = first = 0
-    for length in lengths:
+    first_word = first = 0
+    for mask, length in zip(words.masks, words.lengths, strict=True):
         last = first
-        while last < len(carriers) and carriers[last][0] < first_token + length:
+        while last < len(carriers) and carriers[last][0] < first_word + length:
             last += 1
-        own = [(start - first_token, end - first_token) for start, end in carriers[first:last]]
+        tokens = np.flatnonzero(mask)
+        own = [
+            (int(tokens[start - first_word]), int(tokens[end - 1 - first_word]) + 1)
+            for start, end in carriers[first:last]
+        ]
         result.append((own, probabilities[first:last]))
-        first, first_token = last, first_token + length
+        first, first_word = last, first_word + length
     return result
 
 
 def gold_tags(example: Example) -> np.ndarray:
     """The tag of each token of `example.predicted`, int (n_tokens,): gold carriers, cut where a
-    unit of the predicted Doc ends, and left out where there is no unit."""
+    unit of the predicted Doc ends, and left out where there is no unit. They begin at a word."""
     tags = np.full(len(example.predicted), O)
+    words = np.flatnonzero(~blank_tokens(example.predicted))
     for start, end in gold_carrier_spans(example):
-        tags[start:end] = I
-        tags[start] = B
+        first = np.searchsorted(words, start)
+        if first < len(words) and words[first] < end:
+            tags[words[first] : end] = I
+            tags[words[first]] = B
     return tags

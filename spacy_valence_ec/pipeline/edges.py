@@ -8,6 +8,8 @@ import numpy as np
 from spacy.lang.tokenizer_exceptions import emoticons
 from spacy.tokens import Doc, Token
 
+from ..text_view import blank_tokens, make_view
+
 # What an edge between two words is. FREE: units and carriers may end and begin there. WITHIN: none,
 # it lies in a word, a number, or between a title and its name. OPENING: behind an opening mark or
 # an elided article; a carrier may begin there. CLOSING: before a mark, or an emoji, that belongs to
@@ -44,14 +46,23 @@ REGIONAL = range(0x1F1E6, 0x1F200)
 
 def classify_edges(doc: Doc) -> np.ndarray:
     """What each edge between a token and the next one is, int8 (n_tokens,). Before, inside and
-    behind white space it is the same edge. The one after the last word is free."""
+    behind white space it is the same edge. The one after the last word is free. Invisible
+    characters belong to the word before them."""
     edges = np.full(len(doc), FREE, dtype="int8")
-    words = [token for token in doc if not token.is_space]
-    gaps = [doc.text[word.idx + len(word) : following.idx] for word, following in pairwise(words)]
+    view = make_view(doc, line_breaks=True, is_folded=False)
+    text = view.doc.text
+    words = [token for token in view.doc if not token.is_space]
+    places = [view.place(word.i) for word in words]
+    gaps = [text[word.idx + len(word) : following.idx] for word, following in pairwise(words)]
     is_quoted = False
     for k, word in enumerate(words[:-1]):
         is_quoted ^= word.text == '"'
-        edges[word.i : words[k + 1].i] = classify_edge(words, gaps, k, is_quoted)
+        edges[places[k] : places[k + 1]] = classify_edge(words, gaps, k, is_quoted)
+    if view.tokens is not None and words:
+        for place, following in pairwise([*places, len(doc)]):
+            invisible = [i for i in range(place + 1, following) if not doc[i].is_space]
+            if invisible and edges[place] == FREE:
+                edges[place : invisible[-1]] = CLOSING
     return edges
 
 
@@ -130,8 +141,10 @@ def is_emoji(character: str) -> bool:
 def move_boundaries(doc: Doc, probabilities: np.ndarray) -> np.ndarray:
     """Probabilities of a boundary after each token, float32 (n_tokens,), that are 0 where no unit
     can end. Before a closing mark or an emoji they count for the edge behind it, if they are
-    greater than what is there."""
+    greater than what is there. White space and invisible characters have none of their own."""
     moved = probabilities.copy()
+    blank = blank_tokens(doc)
+    moved[blank] = 0.0
     waiting = 0.0
     for i, edge in enumerate(classify_edges(doc)):
         if edge in (CLOSING, EMOJI):
@@ -152,12 +165,12 @@ def snap_carriers(
     marks at their ends; of those that overlap then, the one with the best score is kept."""
     if not carriers:
         return [], scores
-    edges = classify_edges(doc)
+    edges, blank = classify_edges(doc), blank_tokens(doc)
     kept: list[tuple[int, int, float]] = []
     for (start, end), score in zip(carriers, scores, strict=True):
-        while start < end and (doc[start].is_space or (start and edges[start - 1] == CLOSING)):
+        while start < end and (blank[start] or (start and edges[start - 1] == CLOSING)):
             start += 1
-        while end > start and (doc[end - 1].is_space or edges[end - 1] == OPENING):
+        while end > start and (blank[end - 1] or edges[end - 1] == OPENING):
             end -= 1
         while start < end and start and edges[start - 1] not in (FREE, OPENING):
             start -= 1

@@ -14,6 +14,7 @@ from ..alignment import aligned_spans
 from ..errors import Errors, ValenceECError
 from ..extensions import UNIT_ACCESSORS, list_attributes
 from ..schema import BREAKS_KEY, FU_KEY
+from ..text_view import blank_tokens
 from .edges import move_boundaries
 from .head import SAMPLE_SIZE, ClassWeights, Head
 
@@ -143,7 +144,7 @@ class FunctionalUnitSegmenter(Head):
     def get_loss(
         self, examples: Iterable[Example], scores: Sequence[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
-        """Binary cross-entropy, the weighted mean over the tokens that are not white space nor
+        """Binary cross-entropy, the weighted mean over the tokens that are not blank nor
         the last of the text (after it a unit always ends), and its gradient by the logits."""
         examples = list(examples)
         weights = self.class_weight_array(self.labels)
@@ -182,7 +183,7 @@ def gold_boundaries(example: Example) -> tuple[np.ndarray, np.ndarray]:
     (n_tokens,)): none of an example without gold units."""
     doc = example.predicted
     target = np.zeros(len(doc), dtype=int)
-    mask = ~white_space(doc)
+    mask = ~blank_tokens(doc)
     if FU_KEY not in example.reference.spans:
         mask[:] = False
         return target, mask

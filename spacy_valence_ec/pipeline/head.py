@@ -19,6 +19,7 @@ from ..errors import Errors, ValenceECError, ValenceECWarning, Warnings
 from ..extensions import install_extensions
 from ..models.spans import group_offsets, ragged_offsets
 from ..schema import FU_KEY
+from ..text_view import blank_tokens
 from .condition import GOLD, ConditionSource, Rate
 from .gradients import check_gradient_route
 from .units import preset_gold_units
@@ -268,8 +269,7 @@ class Head(TrainablePipe):
             total += len(doc)
             empty = ~doc.tensor.any(axis=1)
             if empty.any():
-                rows = np.flatnonzero(self.to_cpu(empty)).tolist()
-                missing += sum(not doc[i].is_space for i in rows)
+                missing += int((self.to_cpu(empty) & ~blank_tokens(doc)).sum())
         if missing:
             # From this line for every head: Python shows one message of one place only once.
             message = Warnings.W002.format(n=missing, total=total)
