@@ -201,6 +201,17 @@ def narrative_to_record(narrative: Narrative) -> dict[str, Any]:
     return record | dict(narrative.extra)
 
 
+def input_to_record(narrative: Narrative) -> dict[str, Any]:
+    """`narrative_to_record` of a narrative to analyze: a blank text, whose annotation can be
+    nothing but empty, does not get one that it did not come with."""
+    record = narrative_to_record(narrative)
+    if not narrative.units:
+        for name in ("units", "carriers"):
+            if name not in narrative.extra:
+                record.pop(name, None)
+    return record
+
+
 def printable(text: str, limit: int = 100) -> str:
     """`text` safe for a terminal: control characters escaped, cut after `limit` characters."""
     shown = "".join(
