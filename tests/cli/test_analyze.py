@@ -424,8 +424,8 @@ def test_on_a_terminal(stand_in: Path, tmp_path: Path) -> None:
     shown = on_a_terminal(
         f"""
 import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import conftest  # the stand-in components
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import stand_in  # the stand-in components
 from spacy_valence_ec.cli import run
 sys.argv = ['valence-ec', 'analyze', {TEXT!r}, '-m', {str(stand_in)!r}]
 try:
