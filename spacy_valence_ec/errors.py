@@ -383,6 +383,16 @@ class Errors:
         "narrative again, or mend its line."
     )
     H002 = "[H002] There is no page in the language '{lang}'. There are: {known}."
+    I001 = (
+        "[I001] {n} problems in what was to be analyzed, and nothing was done. Mend them. The "
+        "first: {first}"
+    )
+    I002 = (
+        "[I002] {kind} {number} has no {what}: nothing has analyzed it. Run a pipeline of this "
+        "package on it, or name the prefix of the results (`prefix`)."
+    )
+    I003 = "[I003] {name} is not installed, which makes the data frame: `pip install {name}`."
+    I004 = "[I004] `{name}` must be one of {known}. Got: {value!r}."
     L001 = "[L001] {path}:{line}: not an entry of a polarity lexicon: {why}."
     M001 = (
         "[M001] Nothing to evaluate on: no text has annotated functional units "
@@ -462,7 +472,8 @@ class Errors:
     T011 = "[T011] {path}: the table has no rows below its header."
     T012 = (
         "[T012] {n} narratives have the field '{field}' already, which the results would replace. "
-        "Give `--overwrite` to replace it, or `--prefix NAME` for other names."
+        "Set `overwrite` to replace it, or `prefix` for other names (on the command line "
+        "`--overwrite`, `--prefix NAME`)."
     )
     P001 = "[P001] No pretraining setting '{name}' in {folder}. There are: {known}."
     P002 = "[P002] {path}: {why}."

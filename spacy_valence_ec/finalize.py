@@ -77,7 +77,7 @@ def choose_fields(meta: dict[str, Any], narratives: str | None) -> dict[str, Any
     nothing is known but the sources of the base, marked `of_base`."""
     fields = {key: value for key, value in meta.items() if key != "narratives"}
     sources = fields.get("sources", [])
-    own = meta.get("narratives", narratives)
+    own: Any = meta.get("narratives", narratives)
     if narratives is not None and Path(narratives).resolve() != Path(own).resolve():
         fields = {"description": GENERAL_DESCRIPTION, "author": "", "license": "", "url": ""}
         sources = [source for source in sources if source.get("of_base")]

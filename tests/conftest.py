@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from small_base import small_base
 from small_project import small_project
 from spacy import Language
+from stand_in import stand_in
 
 from spacy_valence_ec.cli import run
 
@@ -17,7 +18,7 @@ from spacy_valence_ec.cli import run
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-__all__ = ["small_base", "small_project"]  # fixtures too
+__all__ = ["small_base", "small_project", "stand_in"]  # fixtures too
 
 
 @pytest.fixture(scope="session")

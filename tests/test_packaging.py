@@ -194,6 +194,7 @@ def test_the_extras_and_the_license() -> None:
         "base",
         "encoder",
         "experiments",
+        "serve",
         "tables",
         "docs",
         "tools",

@@ -1,21 +1,20 @@
 """`valence-ec analyze`: units, valence and emotion carriers of texts and files."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..analysis import annotate_records, choose_names
 from ..corpus.jsonl import record_to_line
-from ..errors import Errors, ValenceECError
 from ..files import check_writable
 from ..journal import Journal, describe_folder, make_fingerprint
-from ..schema import FU_KEY, ResultNames
+from ..schema import ResultNames
 from ..tables.columns import ColumnOptions
 from ..tables.read import TableOptions
-from ..transcripts.recognize import Kind
+from ..transcripts.recognize import Kind, Speech
 from .console import err_console
 from .inputs import STDIN, InputFormat, Reader, Record, TextOption, is_terminal
 from .loading import DEFAULT_MODEL, BatchSize, Model, load_pipeline
@@ -24,9 +23,6 @@ from .terminal import print_table
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc
-
-PREFIX = "predicted_"  # of result fields, where the input has fields of their names
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -145,6 +141,12 @@ def analyze(
     records = list(islice(read, limit))
     if records:
         names = choose_names(records, prefix, overwrite)
+        if prefix is None and names.prefix:
+            err_console.print(
+                "The input has fields called as the results: these are written as "
+                f"{', '.join(names.all)}. `--overwrite` replaces those of the input.",
+                markup=False,
+            )
         speech = Speech(strip, narrator, frozenset(reader.subtitles))
         run = Run(load_pipeline(model), records, names, speech, batch_size, n_process)
         if output is None and chosen in STREAMED:
@@ -157,50 +159,6 @@ def analyze(
         raise typer.Exit(1)
 
 
-def choose_names(records: Sequence[Record], prefix: str | None, overwrite: bool) -> ResultNames:
-    """The fields that hold the results: without `overwrite` none that the input has. Says so where
-    they are others than usual.
-
-    Raises: ValenceECError T012 if the input has such a field, M018 for a prefix that is no name.
-    """
-    if prefix and not (prefix[0].isalpha() or prefix[0] == "_"):
-        raise ValenceECError(Errors.M018.format(prefix=prefix))
-    names = ResultNames(prefix or "")
-    if overwrite:
-        return names
-    if prefix is None and find_clash(records, names):
-        names = ResultNames(PREFIX)
-        err_console.print(
-            "The input has fields called as the results: these are written as "
-            f"{', '.join(names.all)}. `--overwrite` replaces those of the input.",
-            markup=False,
-        )
-    if clash := find_clash(records, names):
-        n = sum(clash in record for record in records)
-        raise ValenceECError(Errors.T012.format(n=n, field=clash))
-    return names
-
-
-def find_clash(records: Sequence[Record], names: ResultNames) -> str | None:
-    """The first field for results that some record has already."""
-    return next((name for name in names.all if any(name in record for record in records)), None)
-
-
-@dataclass(frozen=True)
-class Speech:
-    """Headers that are taken out of texts, the speaker who counts, and the ids of subtitles."""
-
-    kind: Kind | None = None
-    narrator: str | None = None
-    subtitles: frozenset[str] = frozenset()
-
-    def kind_of(self, record: Record) -> Kind:
-        """What kind of headers a record has."""
-        if self.kind is None:
-            return Kind.SRT if record["id"] in self.subtitles else Kind.NONE
-        return self.kind
-
-
 class Run:
     """Analyzes records with a pipeline."""
 
@@ -209,7 +167,7 @@ class Run:
         nlp: "Language",
         records: Sequence[Record],
         names: ResultNames,
-        speech: "Speech",
+        speech: Speech,
         batch_size: int | None = None,
         n_process: int = 1,
     ):
@@ -219,38 +177,14 @@ class Run:
         self.speech = speech
         self.batch_size = batch_size
         self.n_process = n_process
-        # spaCy's limit guards parsers; these components need memory in proportion to the text.
-        longest = max((len(record["text"]) for record in records), default=0)
-        nlp.max_length = max(nlp.max_length, longest)
 
     def results(self, n_done: int = 0) -> Iterator[dict[str, Any]]:
         """Each record, from the one behind `n_done`, with what is predicted of it.
 
         Raises: ValenceECError M009 for a pipeline without functional units.
         """
-        from ..corpus.docs import doc_to_record
-        from ..transcripts.strip import StrippedText, restore_record
-
-        def pairs() -> Iterator[tuple["str | Doc", tuple[Record, StrippedText | None]]]:
-            for record in self.records[n_done:]:
-                kind = self.speech.kind_of(record)
-                if kind is Kind.NONE:
-                    yield record["text"], (record, None)
-                else:
-                    stripped = StrippedText.of(record["text"], kind)
-                    words = {**record, "text": stripped.words}
-                    yield stripped.make_doc(self.nlp), (words, stripped)
-
-        analyzed = self.nlp.pipe(
-            pairs(), as_tuples=True, batch_size=self.batch_size, n_process=self.n_process
-        )
-        for doc, (record, stripped) in analyzed:
-            if FU_KEY not in doc.spans:
-                raise ValenceECError(Errors.M009.format(key=FU_KEY))
-            result = doc_to_record(doc, record, prefix=self.names.prefix)
-            if stripped is not None:
-                result = restore_record(result, stripped, self.names, self.speech.narrator)
-            yield result
+        pairs = [(record, self.names) for record in self.records[n_done:]]
+        return annotate_records(self.nlp, pairs, self.batch_size, self.n_process, self.speech)
 
     def stream(self, output_format: Format) -> None:
         """Print each narrative as soon as it is analyzed."""

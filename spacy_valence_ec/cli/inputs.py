@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..corpus.jsonl import is_jsonl, narrative_to_record, read_narratives
+from ..corpus.jsonl import input_to_record, is_jsonl, read_narratives
 from ..errors import Errors, ValenceECError
 from ..tables.columns import NAMES
 from ..tables.delimited import decode, find_delimiter, parse
@@ -134,7 +134,7 @@ class Reader:
         if result.problems:
             print_problems(replace(problem, file=name) for problem in result.problems)
             self.failed = True
-        yield from map(narrative_to_record, result.narratives)
+        yield from map(input_to_record, result.narratives)
 
     def _report(self, message: str) -> None:
         fail(message)

@@ -1,16 +1,12 @@
-"""Loading a pipeline for the commands that run one."""
+"""The options of the commands that run a pipeline."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..errors import Errors, ValenceECError
+from ..loading import DEFAULT_MODEL, is_installed, load_pipeline
 
-if TYPE_CHECKING:
-    from spacy.language import Language
-
-DEFAULT_MODEL = "it_valence_ec"
+__all__ = ["DEFAULT_MODEL", "BatchSize", "Model", "is_installed", "load_pipeline"]
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help="Pipeline: name of a package, or a folder.")
@@ -21,28 +17,3 @@ BatchSize = Annotated[
         min=1, help="Narratives a batch. Default: the pipeline's own.", show_default=False
     ),
 ]
-
-
-def is_installed(name: str) -> bool:
-    """Whether a pipeline is there as a package or a folder."""
-    from spacy.util import is_package
-
-    return is_package(name) or Path(name).exists()
-
-
-def load_pipeline(name: str) -> "Language":
-    """The pipeline of that name, or in that folder.
-
-    Raises:
-        ValenceECError: there is none (M002), or it does not load (M003).
-    """
-    import spacy
-
-    if not is_installed(name):
-        raise ValenceECError(Errors.M002.format(name=name))
-    try:
-        return spacy.load(name)
-    except Exception as error:
-        # No narrative has been read: what goes wrong here is about files and settings.
-        why = str(error) or type(error).__name__
-        raise ValenceECError(Errors.M003.format(name=name, why=why)) from error

@@ -129,6 +129,24 @@ def read_narratives(path: str | os.PathLike[str], *, gold: bool = True) -> ReadR
     return result
 
 
+def check_input(record: object, number: int) -> tuple[Narrative | None, list[Problem]]:
+    """The narrative of a record to analyze, None if something is wrong, and what that is.
+
+    Checked like a line that is read without `gold`: only `text` is required, and a record without
+    an id is called `line-N` by its number.
+    """
+    report = _Report()
+    narrative = None
+    if isinstance(record, Mapping):
+        record = dict(record)
+        narrative = _check_input(record, number, report)
+    else:
+        report("not-an-object", "neither a text nor a record")
+    identity = narrative.id if narrative else ""
+    problems = [Problem("record", number, identity, *found) for found in report.found]
+    return (None if problems else narrative), problems
+
+
 def _raw_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
     """The lines of a file without their ends, and without a byte-order mark."""
     open_file: Any = gzip.open if is_compressed(path) else open
@@ -207,6 +225,17 @@ def check_record(record: Mapping[str, Any]) -> tuple[Narrative | None, list[tupl
     report = _Report()
     narrative = _check_gold(dict(record), report)
     return (None if report.found else narrative), report.found
+
+
+def input_to_record(narrative: Narrative) -> dict[str, Any]:
+    """`narrative_to_record` of a narrative to analyze: a blank text, whose annotation can be
+    nothing but empty, does not get one that it did not come with."""
+    record = narrative_to_record(narrative)
+    if not narrative.units:
+        for name in ("units", "carriers"):
+            if name not in narrative.extra:
+                record.pop(name, None)
+    return record
 
 
 def printable(text: str, limit: int = 100) -> str:

@@ -299,4 +299,5 @@ def _cas(item: Scored, text: str, name: str, typesystem: "TypeSystem") -> "Cas":
 
 def _scored(spans: Iterable[Any], scores: Iterable[float] | None) -> Iterator[tuple[Any, Any]]:
     spans = list(spans)
-    return zip(spans, scores or [None] * len(spans), strict=True)
+    given: Any = scores or [None] * len(spans)
+    return zip(spans, given, strict=True)

@@ -43,7 +43,7 @@ def _read(path: Path, notes: Notes) -> Found:
     text = re.sub(r"\r\n?", "\n", decode(read_bytes(path)))
     _check_times(text)
     try:
-        captions = list(webvtt.from_buffer(io.StringIO(text), format=FORMATS[suffix]))
+        captions = webvtt.from_buffer(io.StringIO(text), format=FORMATS[suffix]).captions
     except (MalformedFileError, MalformedCaptionError):
         raise MistakeError("subtitles", f"not the format that {suffix} files have") from None
     segments = _unrolled(map(_segment, captions), notes)

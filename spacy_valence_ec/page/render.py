@@ -78,7 +78,7 @@ def _parts(records: Iterable[Record], title: str, lang: str) -> Iterator[str]:
 
 
 def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath("assets", name).read_text("utf-8")
+    return (resources.files(__package__) / "assets" / name).read_text("utf-8")
 
 
 def _policy(style: str, program: str) -> str:

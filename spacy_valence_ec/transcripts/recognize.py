@@ -32,6 +32,26 @@ class Turn(Offsets):
     continues: bool = False
 
 
+@dataclass(frozen=True)
+class Speech:
+    """What is said of the headers of texts.
+
+    kind: of all texts; None for those of subtitles alone.
+    narrator: the speaker whose units count for the narrative; None for all.
+    subtitles: ids of the records that are subtitles.
+    """
+
+    kind: Kind | None = None
+    narrator: str | None = None
+    subtitles: frozenset[str] = frozenset()
+
+    def kind_of(self, identity: str) -> Kind:
+        """What kind of headers a record has, by its id."""
+        if self.kind is None:
+            return Kind.SRT if identity in self.subtitles else Kind.NONE
+        return self.kind
+
+
 # A line of a chat: 12/03/24, 21:15 - Anna: text (Android), [12/03/24, 21:15:03] Anna: text (iOS).
 CHAT = re.compile(
     r"[\u200e\u202a]*\[?\d{1,4}[/.\-]\d{1,2}[/.\-]\d{1,4},?[ \u00a0\u202f]+\d{1,2}[:.]\d{2}"

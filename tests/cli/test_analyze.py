@@ -112,6 +112,16 @@ def test_fields_of_the_input_are_kept(cli: Cli, stand_in: Path, tmp_path: Path) 
     assert cli("analyze", path, "-m", stand_in, "--prefix", "=1")[0] == 1
 
 
+def test_a_line_with_an_empty_text_has_no_result_yet(
+    cli: Cli, stand_in: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"id": "a", "text": " "}\n{"id": "b", "text": "Ciao."}')
+    code, out, err = cli("analyze", path, "-m", stand_in)
+    assert (code, err) == (0, "")
+    assert [record["valence"] for record in records(out)] == ["neutral", "neutral"]
+
+
 def test_broken_lines_are_reported_and_the_others_go_on(
     cli: Cli, stand_in: Path, tmp_path: Path
 ) -> None:
@@ -414,8 +424,8 @@ def test_on_a_terminal(stand_in: Path, tmp_path: Path) -> None:
     shown = on_a_terminal(
         f"""
 import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import conftest  # the stand-in components
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import stand_in  # the stand-in components
 from spacy_valence_ec.cli import run
 sys.argv = ['valence-ec', 'analyze', {TEXT!r}, '-m', {str(stand_in)!r}]
 try:
