@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 from .errors import ValenceECError, ValenceECWarning
 from .extensions import install_extensions
-from .sourcing import add_valence_pipes
 
 if TYPE_CHECKING:
     from .analysis import analyze
     from .corpus.jsonl import read_narratives, write_narratives, write_records
     from .display import displacy_options
     from .evaluation import evaluate
+    from .sourcing import add_valence_pipes
     from .tables.frames import to_dataframe
     from .tables.interface import read_table
 else:
     # What a component that is loaded by spaCy does not need is imported when it is asked for.
     _MODULES = {
+        "add_valence_pipes": ".sourcing",
         "analyze": ".analysis",
         "displacy_options": ".display",
         "evaluate": ".evaluation",
