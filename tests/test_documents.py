@@ -37,6 +37,28 @@ PROJECT_RUN = "python -m spacy project run "
 CHECKS = ("python -m pytest", "ruff check . && ruff format --check . && mypy")
 
 DIARY = "Oggi ho finito l'esame. Che sollievo!\nPoi ho dormito."
+# What people made of `RECORDS` in Label Studio.
+CORRECTED = [
+    {
+        "data": {"narrative_id": identity, "text": text},
+        "annotations": [
+            {
+                "completed_by": 1,
+                "result": [
+                    {
+                        "type": "labels",
+                        "from_name": "unit",
+                        "value": {"start": 0, "end": len(text), "text": text, "labels": [label]},
+                    }
+                ],
+            }
+        ],
+    }
+    for identity, text, label in (
+        ("line-1", DIARY, "positive"),
+        ("b", "Ieri ha piovuto.", "neutral"),
+    )
+]
 RECORDS = [{"text": DIARY}, {"id": "b", "text": "Ieri ha piovuto.", "mood": 3}]
 
 
@@ -122,6 +144,7 @@ def workplace(small_project: SmallProject, tmp_path_factory: pytest.TempPathFact
     (folder / "chat.txt").write_text(f"12/03/24, 21:15 - Anna: {DIARY}", encoding="utf-8")
     lines = "\n".join(map(json.dumps, RECORDS))
     (folder / "narratives.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "corrected.json").write_text(json.dumps(CORRECTED), encoding="utf-8")
     return folder
 
 
