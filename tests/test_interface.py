@@ -57,6 +57,7 @@ def test_importing_the_package_imports_little() -> None:
         "spacy_valence_ec.errors",
         "spacy_valence_ec.extensions",
         "spacy_valence_ec.schema",
+        "spacy_valence_ec.span_groups",
     }
     assert later == "False spacy_valence_ec.analysis"
 

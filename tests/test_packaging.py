@@ -210,7 +210,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: dict[str, bytes]) -
     assert tops == {"spacy_valence_ec", f"spacy_valence_ec-{METADATA['version']}.dist-info"}
     package = ROOT / "spacy_valence_ec"
     found = [*package.rglob("*.py"), package / "py.typed", *(package / "base/assets").rglob("*")]
-    found += package.glob("*/templates/*")
+    found += [*package.glob("*/templates/*"), *package.glob("page/assets/*")]
     expected = {str(path.relative_to(ROOT)) for path in found if path.is_file()}
     assert {name for name in wheel if name.startswith("spacy_valence_ec/")} == expected
 

@@ -1,6 +1,7 @@
 """`valence-ec analyze`: units, valence and emotion carriers of texts and files."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,11 +19,27 @@ from ..transcripts.recognize import Kind, Speech
 from .console import err_console
 from .inputs import STDIN, InputFormat, Reader, Record, TextOption, is_terminal
 from .loading import DEFAULT_MODEL, BatchSize, Model, load_pipeline
-from .outputs import STREAMED, Format, choose_format, print_part, show_results, write_records
+from .outputs import (
+    STREAMED,
+    Format,
+    choose_format,
+    print_part,
+    show_results,
+    usual_names,
+    write_records,
+)
 from .terminal import print_table
 
 if TYPE_CHECKING:
     from spacy.language import Language
+
+
+class PageLanguage(str, Enum):
+    """The language of a page."""
+
+    ENGLISH = "en"
+    ITALIAN = "it"
+
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -33,6 +50,8 @@ valence-ec analyze diario.txt ricordi.txt
 valence-ec analyze narratives.jsonl --output analyzed.jsonl
 
 valence-ec analyze diari.xlsx --text-column Risposta --output risultati.xlsx
+
+valence-ec analyze diari.csv --output diari.html --page-language it
 
 cat diario.txt | valence-ec analyze --format table"""
 
@@ -55,8 +74,8 @@ def analyze(
         typer.Option(
             "--output",
             "-o",
-            help="File to write instead of printing: .jsonl, .csv, .tsv, .xlsx or .parquet. A run "
-            "that was interrupted resumes.",
+            help="File to write instead of printing: .jsonl, .csv, .tsv, .xlsx, .parquet or "
+            ".html. A run that was interrupted resumes.",
         ),
     ] = None,
     output_format: Annotated[
@@ -86,6 +105,13 @@ def analyze(
     stdin_format: Annotated[
         InputFormat, typer.Option(help="What standard input holds.")
     ] = InputFormat.AUTO,
+    page_language: Annotated[
+        PageLanguage, typer.Option(help="Language of a page of HTML.")
+    ] = PageLanguage.ENGLISH,
+    plots: Annotated[
+        Path | None,
+        typer.Option(help="Folder for plots of persons and narratives, as SVG and PDF."),
+    ] = None,
     strip: Annotated[
         Kind | None,
         typer.Option(
@@ -129,6 +155,8 @@ def analyze(
         delimiter = delimiter.replace("\\t", "\t")
         if len(delimiter) != 1:
             raise typer.BadParameter("a delimiter is one sign; '\\t' is a tab.")
+    if plots is not None and output is None:
+        raise typer.BadParameter("--plots needs --output.")
     if narrator is not None and strip in (None, Kind.NONE):
         raise typer.BadParameter("--narrator names a speaker: give --strip too.")
     columns = ColumnOptions(text_column, id_column, narrator_column, date_column)
@@ -152,9 +180,11 @@ def analyze(
         if output is None and chosen in STREAMED:
             run.stream(chosen)
         elif output is None or (output.exists() and not output.is_file()):  # a pipe or device
-            write_records(list(run.results()), chosen, output, names, reader.delimiter)
+            write_records(
+                list(run.results()), chosen, output, names, reader.delimiter, page_language.value
+            )
         else:
-            run.write(output, chosen, reader.delimiter)
+            run.write(output, chosen, reader.delimiter, page_language.value, plots)
     if reader.failed:
         raise typer.Exit(1)
 
@@ -196,7 +226,14 @@ class Run:
                 else:
                     print_part(record_to_line(record), None)
 
-    def write(self, output: Path, output_format: Format, delimiter: str | None) -> None:
+    def write(
+        self,
+        output: Path,
+        output_format: Format,
+        delimiter: str | None = None,
+        language: str = "en",
+        plots: Path | None = None,
+    ) -> None:
         """Write a file. What is done is kept beside it until it is whole: a run of the same
         records with the same pipeline that was interrupted goes on from there."""
         total = len(self.records)
@@ -216,7 +253,11 @@ class Run:
                     journal.remove()
                 raise
             results = list(journal.read())
-            write_records(results, output_format, output, self.names, delimiter)
+            write_records(results, output_format, output, self.names, delimiter, language)
+            if plots is not None:
+                from ..page import write_plots
+
+                write_plots(usual_names(results, self.names), plots)
             journal.remove()
         err_console.print(f"{output}: {self.describe(results)}", markup=False)
 

@@ -3,7 +3,7 @@
 import io
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -27,6 +27,7 @@ from ..schema import ResultNames
 from ..tables.delimited import write_delimited
 from ..tables.flat import flatten_carriers, flatten_narratives, flatten_units
 from ..tables.parquet import write_parquet
+from ..tables.people import flatten_people
 from ..tables.sheets import LONGEST_CELL, write_workbook
 from .console import err_console
 from .terminal import print_table
@@ -41,6 +42,7 @@ class Format(str, Enum):
     TSV = "tsv"
     XLSX = "xlsx"
     PARQUET = "parquet"
+    HTML = "html"
 
 
 BINARY = (Format.XLSX, Format.PARQUET)
@@ -76,11 +78,13 @@ def write_records(
     output_format: Format,
     output: Path | None,
     names: ResultNames,
-    delimiter: str | None,
+    delimiter: str | None = None,
+    language: str = "en",
 ) -> None:
     """Write analyzed narratives, to a file at once or not at all.
 
     delimiter: of a CSV file; None for a comma.
+    language: of a page of HTML, "en" or "it".
     """
     if output_format in BINARY and output is not None:
         with atomic_write(output, binary=True) as handle:
@@ -94,6 +98,11 @@ def write_records(
             if output:
                 text.write("\ufeff")  # without it Excel takes the file for cp1252
             write_delimited(text, header, rows, sign)
+            return
+        if output_format is Format.HTML:
+            from ..page import write_page
+
+            write_page(usual_names(records, names), text, lang=language)
             return
         for record in records:
             if output_format is Format.TABLE:
@@ -115,11 +124,21 @@ def write_binary(
             "narratives": flatten_narratives(records, names),
             "units": flatten_units(records, names),
             "carriers": flatten_carriers(records, names),
+            "people": flatten_people(usual_names(records, names)),
         },
     )
     if n_cut:
         message = Warnings.W012.format(n=n_cut, longest=LONGEST_CELL)
         warnings.warn(message, ValenceECWarning, stacklevel=2)
+
+
+def usual_names(records: Iterable[dict[str, Any]], names: ResultNames) -> Iterator[dict[str, Any]]:
+    """Records whose results have the usual names, in place of what the input calls so."""
+    usual = ResultNames()
+    for record in records:
+        kept = {key: value for key, value in record.items() if key not in usual.all}
+        results = zip(usual.all, names.all, strict=True)
+        yield kept | {name: record[given] for name, given in results if given in record}
 
 
 @contextmanager

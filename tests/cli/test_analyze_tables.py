@@ -57,8 +57,8 @@ def test_a_workbook_has_a_sheet_for_units_and_carriers(
     output = tmp_path / "out.xlsx"
     assert cli("analyze", table, "-m", stand_in, "-o", output)[0] == 0
     workbook = CalamineWorkbook.from_path(str(output))
-    assert workbook.sheet_names == ["narratives", "units", "carriers"]
-    narratives, units, carriers = (
+    assert workbook.sheet_names == ["narratives", "units", "carriers", "people"]
+    narratives, units, carriers, people = (
         workbook.get_sheet_by_name(name).to_python() for name in workbook.sheet_names
     )
     assert narratives[1][narratives[0].index("Nota")] == "=1+1"  # a text, no formula
@@ -66,6 +66,24 @@ def test_a_workbook_has_a_sheet_for_units_and_carriers(
     assert units[0][:5] == ["id", "unit", "start", "end", "text"]
     assert units[2][1:6] == [2, 29, 64, "Finalmente mi hanno tolto il gesso!", "positive"]
     assert carriers[1][1:5] == [2, 58, 63, "gesso"]
+    assert people[-1][:3] == ["(all)", 3, 4]
+
+
+def test_a_page_and_plots(cli: Cli, stand_in: Path, table: Path, tmp_path: Path) -> None:
+    page, plots = tmp_path / "out.html", tmp_path / "plots"
+    options = ("--narrator-column", "Nome", "--page-language", "it", "--plots", plots)
+    assert cli("analyze", table, "-m", stand_in, "-o", page, *options)[0] == 0
+    html = page.read_text("utf-8")
+    assert '<html lang="it"' in html
+    assert "Finalmente mi hanno tolto il gesso!" in html
+    assert {path.stem for path in (plots / "people").glob("*.svg")} == {"Anna"}  # Bea says nothing
+    assert cli("analyze", table, "-m", stand_in, "--plots", plots)[0] == 2
+
+    # Results that have a prefix are shown all the same.
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"text": "Perso il treno.", "valence": "my own"}', encoding="utf-8")
+    assert cli("analyze", path, "-m", stand_in, "-o", page)[0] == 0
+    assert "my own" not in page.read_text("utf-8")
 
 
 def test_parquet_holds_nested_units(cli: Cli, stand_in: Path, table: Path, tmp_path: Path) -> None:
