@@ -140,7 +140,9 @@ def test_every_text_is_analyzed_and_none_of_it_lost(
     ]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     output = tmp_path / "out.jsonl"
-    assert cli("analyze", path, "--model", model, "-o", output) == (0, "", "")
+    code, out, err = cli("analyze", path, "--model", model, "-o", output)
+    assert (code, out) == (0, "")
+    assert err.startswith(f"{output}: ")
     found = [json.loads(line) for line in output.read_text("utf-8").split("\n")[:-1]]
     assert list(map(units_of, found)) == list(map(units_of, records))
     code, out, err = cli("analyze", path, "--model", model, "--format", "table")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers import (
     NARRATIVES,
     Annotated,
@@ -44,7 +45,7 @@ RESPELLINGS: dict[str, tuple[str, str]] = {
     "line ends": (TEXT, TEXT.replace("\n", " \r\n")),
     "line separators": (TEXT, TEXT.replace("\n", "\u2028")),
     "soft hyphens": (TEXT, TEXT.replace("ed", "e\u00add").replace("al", "a\u00adl")),
-    "zero width": (TEXT, TEXT.replace("o ", "\u2060o \u200b")),
+    "zero width": (TEXT, TEXT.replace("o d", "\u2060o \u200bd").replace("mi", "m\u200bi")),
     "zero width alone": (TEXT, TEXT.replace(" mi ", " \u200b mi \ufeff ")),
     "NFD": (TEXT, unicodedata.normalize("NFD", TEXT)),
     "typographic": (TEXT, TEXT.replace("'", "’").replace('"v', "“v").replace('i"', "i”")),
@@ -59,8 +60,13 @@ def nlp(
     """Pipelines with random weights."""
     if request.param in ("small", "coupled"):
         setting = "joint" if request.param == "small" else "joint-coupled"
-        return initialized(load_model_from_config(shrunk_config(setting=setting), auto_fill=True))
-    return initialized(initialize(roberta_like if request.param == "roberta" else alberto_like))
+        found = initialized(load_model_from_config(shrunk_config(setting=setting), auto_fill=True))
+    else:
+        folder = roberta_like if request.param == "roberta" else alberto_like
+        found = initialized(initialize(folder))
+    if found.has_pipe("ec_tagger"):
+        found.get_pipe("ec_tagger").threshold = 0.0  # type: ignore[attr-defined]
+    return found
 
 
 def analyze(nlp: Language, text: str) -> Doc:
@@ -147,6 +153,7 @@ def test_training_sees_the_same(nlp: Language) -> None:
             example = Example(nlp.make_doc(reference.text), reference)
             preset_gold_units(example.predicted, example)
             examples.append(example)
+        torch.manual_seed(0)  # of dropout in a transformer
         losses = nlp.update(examples, sgd=False)
         grads = [gradients(pipe.model) for name, pipe in nlp.pipeline if hasattr(pipe, "model")]
         results.append((losses, [array for of_pipe in grads for array in of_pipe]))
@@ -202,6 +209,8 @@ def test_any_white_space_between_words(nlp: Language, spaces: list[str]) -> None
 ANYTHING = "aeè O’'“.,!\n\r\t\u00a0\u2028\u0301\u00ad\u200b\u200d\ufeff👩"
 
 
+# An uncased BERT drops an accent that stands alone, and says so.
+@pytest.mark.filterwarnings("ignore:\\[W002\\]")
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(alphabet=ANYTHING, max_size=40))
 def test_offsets_are_those_of_the_text_as_given(nlp: Language, text: str) -> None:

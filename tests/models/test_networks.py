@@ -56,6 +56,13 @@ UNIT_OF = [0, 0, 1, 2]
 N_UNITS = 3
 
 
+@pytest.fixture(autouse=True)
+def all_tokens_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays stand in for the Docs here: no row is white space."""
+    name = "spacy_valence_ec.models.words.blank_tokens"
+    monkeypatch.setattr(name, lambda array: np.zeros(len(array), dtype=bool))
+
+
 def arrays(seed: int = 0) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     return [rng.normal(size=(n, WIDTH)).astype("float32") for n in LENGTHS]

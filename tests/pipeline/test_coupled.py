@@ -32,6 +32,7 @@ from spacy_valence_ec.base.weights import make_base_weights
 from spacy_valence_ec.errors import ValenceECError
 from spacy_valence_ec.models.coupled_tagger import FACTOR
 from spacy_valence_ec.pipeline.coupled_tagger import CoupledTagger
+from spacy_valence_ec.pipeline.ec_tagger import words_of
 
 TEXTS = [*HOSTILE_TEXTS, *(text for text, _ in NARRATIVES)]
 SCORES = {"valence_macro_f": 1.0, "ec_token_f": 1.0, "ec_exact_f": 1.0, "joint_f": 1.0}
@@ -117,7 +118,8 @@ def test_gradient_is_the_derivative_of_the_loss(coupled: bool) -> None:
 def test_the_loss_is_that_of_each_task_with_the_other_summed_out() -> None:
     """The mean of -log P(valence) - log P(carriers), written anew."""
     pipe, examples, scores = with_scores(examples_of)
-    chains, coupled = pipe._distribution([example.predicted for example in examples], scores)
+    docs = [example.predicted for example in examples]
+    chains, coupled = pipe._distribution(docs, words_of(docs), scores)
     expected, u = 0.0, 0
     for example in examples:
         for unit in example.reference.spans["fu"]:

@@ -54,6 +54,7 @@ def edge_string(text: str) -> str:
         ("nella scala B. Poi su", "nella scala B. Poi su"),
         ("S. Giovanni e p.zza Roma", "S.+Giovanni e p.zza+Roma"),
         ("🇮🇹 sì 👍🏽 👩‍❤️‍👨 no❤️", "🇮~🇹 sì>👍~🏽>👩~‍~❤~️‍~👨 no>❤~️"),
+        ("sì \u200b ma \u00ad \ufeff. Poi \u200b", "sì>\u200b ma>\u00ad>\ufeff. Poi>\u200b"),
         ("ok 😂😂 vado :) e <3", "ok>😂~😂 vado>:) e><3"),
     ],
 )
