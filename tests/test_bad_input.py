@@ -52,7 +52,7 @@ def model(trained: Language, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    return list(folder.rglob(".valence-ec-*"))
+    return [*folder.rglob(".valence-ec-*"), *folder.rglob("*.part")]
 
 
 def gold(**changes: object) -> dict[str, Any]:
@@ -334,7 +334,7 @@ def test_a_missing_file(cli: Cli, model: Path, tmp_path: Path) -> None:
 
 def outputs(model: Path, data: Path, output: Path) -> Iterator[list[object]]:
     """Every command that writes a file."""
-    yield ["analyze", data, "--model", model, "--output", output]
+    yield ["analyze", data, "--model", model, "--output", output, "--format", "jsonl"]
     yield ["evaluate", model, data, "--output", output]
     yield ["convert", data, output]
     yield ["corpus", data, output]
@@ -403,7 +403,8 @@ def test_standard_output_on_a_full_disk(data: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="no SIGINT to a process of its own")
 @pytest.mark.parametrize("command", ["analyze", "corpus"])
 def test_an_interrupted_run(model: Path, tmp_path: Path, command: str) -> None:
-    """Control-C in the middle of writing: what was there is as it was, and nothing else is."""
+    """Control-C in the middle of writing: what was there is as it was, and what `analyze` has done
+    is kept beside it."""
     data = tmp_path / "data.jsonl"
     # Many: the run must still go on when the signal comes.
     n = 20_000 if command == "analyze" else 3000
@@ -433,8 +434,8 @@ def test_an_interrupted_run(model: Path, tmp_path: Path, command: str) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        # The first of `analyze` has results in it; `corpus` fills all its files at the end.
-        least = 1 if command == "analyze" else 0
+        # That of `analyze` has results behind its first line; `corpus` fills its files at the end.
+        least = 1000 if command == "analyze" else 0
         deadline = time.monotonic() + 100
         while process.poll() is None and time.monotonic() < deadline:
             if any(path.stat().st_size >= least for path in leftovers(folder)):
@@ -445,7 +446,11 @@ def test_an_interrupted_run(model: Path, tmp_path: Path, command: str) -> None:
     finally:
         process.kill()
     assert process.returncode == 130, (out, err)
-    assert err == "error: interrupted: what was already there is as it was\n"
+    last = err.splitlines()[-1]
+    assert last == "error: interrupted: what was already there is as it was"
     assert out == ""
-    assert sorted(os.listdir(folder)) == names
+    kept = [path.name for path in folder.glob("*.part")]
+    assert kept == (["out.jsonl.part"] if command == "analyze" else [])
+    assert all(f"are kept in {folder / name}" in err for name in kept)
+    assert sorted(os.listdir(folder)) == names + kept
     assert {(folder / name).read_text() for name in names} == {"old"}

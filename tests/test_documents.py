@@ -59,6 +59,7 @@ CORRECTED = [
         ("b", "Ieri ha piovuto.", "neutral"),
     )
 ]
+INTERVIEW = "INT: E poi?\nP1: Ho perso il treno."
 RECORDS = [{"text": DIARY}, {"id": "b", "text": "Ieri ha piovuto.", "mood": 3}]
 
 
@@ -140,7 +141,7 @@ def workplace(small_project: SmallProject, tmp_path_factory: pytest.TempPathFact
     (folder / "corpus" / "narratives.jsonl").write_bytes(small)
     (folder / "diary.txt").write_text(DIARY, encoding="utf-8")
     (folder / "diaries.csv").write_text(f'id;testo\n1;"{DIARY}"\n', encoding="cp1252")
-    (folder / "interview.txt").write_text("INT: E poi?\nP1: Ho perso il treno.", encoding="utf-8")
+    (folder / "interview.txt").write_text(INTERVIEW, encoding="utf-8")
     (folder / "chat.txt").write_text(f"12/03/24, 21:15 - Anna: {DIARY}", encoding="utf-8")
     lines = "\n".join(map(json.dumps, RECORDS))
     (folder / "narratives.jsonl").write_text(lines, encoding="utf-8")
@@ -157,8 +158,14 @@ def test_the_commands_run(small_project: SmallProject, workplace: Path, command:
     if not redirected:
         assert done.stdout.strip()
         return
+    if not redirected[1].endswith(".jsonl"):
+        assert (workplace / redirected[1]).stat().st_size > 100
+        return
     content = (workplace / redirected[1]).read_text("utf-8")
-    expected = [{"id": "diary.txt", "text": DIARY}] if "diary" in command else RECORDS
+    expected = RECORDS
+    for name, text in {"diary.txt": DIARY, "interview.txt": INTERVIEW}.items():
+        if name in command:
+            expected = [{"id": name, "text": text}]
     for record, line in zip(expected, content.splitlines(), strict=True):
         assert record.items() <= json.loads(line).items()
 
